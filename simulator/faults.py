@@ -1,0 +1,146 @@
+"""Which faults are to strike, and is this request's turn?"""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ANY = "*"
+BEFORE = ("lose_request", "status", "late")
+AFTER = ("lose_answer", "status_after", "garbage", "slow", "trickle")
+NEEDS_CONTENT = ("lose_answer", "status_after", "garbage")
+RESOURCES = (
+    ANY,
+    "SessionId",
+    "DeleteSession",
+    "Messages",
+    "ReconnectSession",
+    "MultiNoun",
+    "ChasitorInit",
+    "ChatMessage",
+    "ChasitorTyping",
+    "ChasitorNotTyping",
+    "ChasitorSneakPeek",
+    "CustomEvent",
+    "ChasitorIdleTimeoutWarningEvent",
+    "SensitiveDataRuleTriggered",
+    "ChasitorResyncState",
+    "ChatEnd",
+    "Availability",
+    "Settings",
+    "VisitorId",
+    "Breadcrumb",
+)
+
+
+@dataclass
+class Fault:
+    """One fault: what it does, to which requests, and how often (None: always).
+
+    Those in ``BEFORE`` strike when a request arrives, those in ``AFTER`` when it
+    is answered. ``NEEDS_CONTENT`` leave the empty answer of a poll alone.
+    """
+
+    id: int
+    resource: str
+    kind: str
+    times: int | None = 1
+    line_id: str | None = None
+    probability: float = 1.0
+    after: int = 0
+    status: int = 500
+    body: bytes | None = None
+    seconds: float = 1.0
+    passed: int = field(default=0)
+    struck: int = field(default=0)
+
+    def meets(self, resource: str, line_id: str | None) -> bool:
+        """Tell whether the fault is meant for such a request."""
+        if self.times is not None and self.struck >= self.times:
+            return False
+        return self.resource in (ANY, resource) and self.line_id in (None, line_id)
+
+    def strikes(self) -> bool:
+        """Tell whether the fault strikes a request for which it is meant."""
+        if self.passed < self.after:
+            self.passed += 1
+            return False
+        if random.random() >= self.probability:  # noqa: S311
+            return False
+        self.struck += 1
+        return True
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fault as the control API lists it."""
+        shown = dict(self.__dict__)
+        body = shown.pop("body")
+        return {**shown, "body": body and body.decode(errors="replace")}
+
+
+class FaultBook:
+    """All faults that have been asked for."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._last_id = 0
+
+    def add(self, wanted: Mapping[str, Any]) -> Fault:
+        """Take up a fault; raises ValueError if it is none."""
+        fault = _fault(self._last_id + 1, wanted)
+        self._last_id = fault.id
+        self._faults.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Drop all faults."""
+        self._faults.clear()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return all faults, with how often each has struck."""
+        return [fault.as_json() for fault in self._faults]
+
+    def find(
+        self,
+        kinds: tuple[str, ...],
+        resource: str,
+        line_id: str | None,
+        *,
+        is_empty: bool = False,
+    ) -> Fault | None:
+        """Return the fault that strikes this request, if one does."""
+        for fault in self._faults:
+            if fault.kind not in kinds or not fault.meets(resource, line_id):
+                continue
+            if is_empty and fault.kind in NEEDS_CONTENT:
+                continue
+            if fault.strikes():
+                return fault
+        return None
+
+
+def _fault(number: int, wanted: Mapping[str, Any]) -> Fault:
+    values = {name: value for name, value in wanted.items() if name != "base64"}
+    _check(values)
+    if isinstance(values.get("body"), str):
+        values["body"] = values["body"].encode()
+    if "base64" in wanted:
+        values["body"] = base64.b64decode(wanted["base64"], validate=True)
+    try:
+        return Fault(id=number, **values)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    if values.get("kind") not in BEFORE + AFTER:
+        raise ValueError(f"kind: not one of {BEFORE + AFTER}")
+    if values.get("resource") not in RESOURCES:
+        raise ValueError(f"resource: not one of {RESOURCES}")
+    for name in ("status", "seconds", "after", "probability"):
+        if name in values and not isinstance(values[name], (int, float)):
+            raise ValueError(f"{name}: not a number")
+    if set(values) & {"id", "passed", "struck"}:
+        raise ValueError("id, passed and struck are not for the caller")

@@ -1,0 +1,106 @@
+"""How does a fault strike a request on the wire?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from aiohttp import web
+
+from simulator.answers import Answer, text_answer
+from simulator.faults import AFTER, BEFORE, Fault, FaultBook
+
+NOT_JSON = b"<html><body>Something went wrong</body></html>"
+Work = Callable[[], Awaitable[Answer]]
+
+
+async def answer_through_faults(
+    request: web.Request,
+    faults: FaultBook,
+    resource: str,
+    line_id: str | None,
+    work: Work,
+) -> web.StreamResponse:
+    """Carry out ``work`` and write its answer, as far as the faults let it."""
+    fault = faults.find(BEFORE, resource, line_id)
+    if fault is not None and fault.kind == "lose_request":
+        return lose(request)
+    if fault is not None and fault.kind == "status":
+        return response(_failure(fault))
+    answer = await (work() if fault is None else _late(work, fault.seconds, resource))
+    fault = faults.find(AFTER, resource, line_id, is_empty=answer.status == 204)
+    return response(answer) if fault is None else await _spoil(request, answer, fault)
+
+
+def response(answer: Answer) -> web.Response:
+    """Return the HTTP response with this answer."""
+    if answer.status == 204:
+        return web.Response(status=204)
+    return web.Response(
+        status=answer.status,
+        body=answer.body,
+        content_type=answer.content_type,
+        charset="utf-8",
+    )
+
+
+def lose(request: web.Request) -> web.Response:
+    """Close the connection without an answer."""
+    if request.transport is not None:
+        request.transport.close()
+    return web.Response()  # aiohttp wants one; there is no wire left for it
+
+
+async def _late(work: Work, seconds: float, resource: str) -> Answer:
+    """Carry out ``work`` later, also when its client has gone meanwhile."""
+
+    async def wait_and_work() -> Answer:
+        await asyncio.sleep(seconds)
+        return await work()
+
+    if resource == "Messages":  # a poll of a client that has gone is nobody's
+        return await wait_and_work()
+    return await asyncio.shield(asyncio.create_task(wait_and_work()))
+
+
+async def _spoil(
+    request: web.Request, answer: Answer, fault: Fault
+) -> web.StreamResponse:
+    match fault.kind:
+        case "lose_answer":
+            return lose(request)
+        case "status_after":
+            return response(_failure(fault))
+        case "garbage":
+            body = NOT_JSON if fault.body is None else fault.body
+            return response(replace(answer, status=200, body=body))
+        case "trickle":
+            return await _trickle(request, answer, fault.seconds)
+    await asyncio.sleep(fault.seconds)
+    return response(answer)
+
+
+async def _trickle(
+    request: web.Request, answer: Answer, seconds: float
+) -> web.StreamResponse:
+    """Write a space each second, and then the answer itself.
+
+    JSON may begin with spaces, so whoever has the patience gets a sound answer.
+    """
+    status = 200 if answer.status == 204 else answer.status
+    trickling = web.StreamResponse(status=status)
+    trickling.content_type = answer.content_type
+    trickling.content_length = int(seconds) + len(answer.body)
+    await trickling.prepare(request)
+    for _ in range(int(seconds)):
+        await trickling.write(b" ")
+        await asyncio.sleep(1)
+    await trickling.write(answer.body)
+    return trickling
+
+
+def _failure(fault: Fault) -> Answer:
+    if fault.body is None:
+        return text_answer(fault.status, f"Simulated {fault.status}")
+    return Answer(fault.status, fault.body)
