@@ -1,24 +1,20 @@
-"""What does one Live Agent session do, and in which state is it?
+"""What happens in a chat, and in which state is it?
 
-A Chat knows the rules of the protocol and nothing of HTTP: what the agent does,
-what the customer posts, and which answer the open poll gets.
+A Chat knows what the customer does, what the agent does, and what an event
+means; it knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
-import base64
-import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from simulator import events
-from simulator.answers import INVALID_AFFINITY, SESSION_INVALID, Answer
-from simulator.batches import Batches, Queued
-from simulator.counts import Counts
-from simulator.polls import Poll
-from simulator.sequences import Sequences
+from simulator.batches import Queued
+from simulator.events import Event
+from simulator.session import Session
 from simulator.switches import Switches
 from simulator.transcript import AGENT, CHASITOR, Line
 
@@ -35,35 +31,34 @@ class WrongState(Exception):
     """The chat is not in a state in which this can be done."""
 
 
-class Chat:
-    """One session, from System/SessionId until it is forgotten.
+class Chat(Session):
+    """One chat, from System/SessionId until it is forgotten.
 
     ``happened`` is called with the chat, a word and details on every change.
     """
 
     def __init__(self, switches: Switches, happened: Happened) -> None:
-        self.id = str(uuid.uuid4())
-        self.key = _new_key(self.id)
-        self.affinity: str | None = _new_affinity()
+        super().__init__(switches)
         self.state = CREATED
         self.ended_by: str | None = None
-        self.is_gone = False
         self.agent: str | None = None
         self.line_id: str | None = None
         self.visitor_name = ""
         self.init: dict[str, Any] | None = None
         self.queue_position = 0
         self.transcript: list[Line] = []
-        self.counts = Counts()
-        self.poll: Poll | None = None
-        self.polls = 0
-        self.may_reconnect = False
-        self.awaits_resync = False
-        self.last_message_at = 0.0
-        self.sequences = Sequences()
-        self.batches = Batches(switches.first_sequence)
-        self._switches = switches
         self._happened = happened
+        self._last_message_at = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the chat has ended."""
+        return self.state == ENDED
+
+    def session_data(self, first_sequence: int) -> Event:
+        """Return ChasitorSessionData with all that has been said."""
+        said = [line.as_chat_message(first_sequence) for line in self.transcript]
+        return events.session_data(self.queue_position, said)
 
     # What the customer's side does
 
@@ -71,12 +66,12 @@ class Chat:
         """ChasitorInit: the chat is routed and waits for an agent."""
         self.init, self.line_id = init, line_id
         self.visitor_name = str(init.get("visitorName") or "")
-        self.queue_position = self._switches.queue_position
+        self.queue_position = self.switches.queue_position
         self.state = WAITING
         routed = events.chat_request_success(
             position=self.queue_position,
-            wait=self._switches.estimated_wait_seconds,
-            connection_timeout=self._switches.connection_timeout_seconds,
+            wait=self.switches.estimated_wait_seconds,
+            connection_timeout=self.switches.connection_timeout_seconds,
             visitor_id=str(uuid.uuid4()),
         )
         self._put([Queued(routed)])
@@ -89,9 +84,9 @@ class Chat:
 
     def drops_fast_message(self) -> bool:
         """Tell whether a ChatMessage comes too soon after the one before."""
-        gap = time.monotonic() - self.last_message_at
-        self.last_message_at = time.monotonic()
-        return gap * 1000 < self._switches.drop_fast_messages_milliseconds
+        gap = time.monotonic() - self._last_message_at
+        self._last_message_at = time.monotonic()
+        return gap * 1000 < self.switches.drop_fast_messages_milliseconds
 
     # What the agent's side does
 
@@ -136,7 +131,7 @@ class Chat:
         """The place in the queue has changed."""
         self.queue_position = position
         if self.init and self.init.get("receiveQueueUpdates"):
-            wait = self._switches.estimated_wait_seconds
+            wait = self.switches.estimated_wait_seconds
             update = events.event(
                 "QueueUpdate", position=position, estimatedWaitTime=wait
             )
@@ -148,53 +143,17 @@ class Chat:
         batch = list(batch)
         self._put([self._understood(event) for event in batch])
 
-    def put_raw(self, body: str) -> None:
-        """Make this text the body of the next poll's answer."""
-        self.batches.raw.append(body)
-        self._deliver()
-
-    # The poll
-
-    def open_poll(self, poll: Poll) -> None:
-        """Hold a poll; it is answered at once if there is something to say."""
-        self.poll = poll
-        self.polls += 1
-        self._deliver()
-        self._happened(self, "poll", {})
-
-    # The session
-
     def hand_over(self, *, hold_poll: bool) -> None:
-        """Lose the affinity: 503 to everything until ReconnectSession."""
+        """Salesforce moves the session to another server."""
         self._require(CREATED, WAITING, ESTABLISHED)
-        self.affinity = None
-        self.may_reconnect = True
-        if self.poll is not None and hold_poll:
-            self.poll.answer_at_end = INVALID_AFFINITY
-            self.poll = None  # held by the old server, unknown to the new one
-        elif self.poll is not None:
-            self.poll.answer(INVALID_AFFINITY)
-
-    def reconnect(self) -> str:
-        """ReconnectSession: return the new affinity token; all numbers restart."""
-        if self.poll is not None:
-            self.poll.answer(INVALID_AFFINITY)
-            self.poll = None
-        self.affinity = _new_affinity()
-        self.awaits_resync = True
-        self.sequences = Sequences()
-        first = self._switches.first_sequence
-        said = [line.as_chat_message(first) for line in self.transcript]
-        data = events.session_data(self.queue_position, said)
-        self.batches.restart(first, data, resend=self._switches.reconnect_resends)
-        return self.affinity
+        self.lose_affinity(hold_poll=hold_poll)
 
     def forget(self, reason: str) -> None:
-        """Drop the session: 403 to everything from now on."""
+        """Salesforce drops the session: 403 to everything from now on."""
         self.is_gone = True
-        if self.state != ENDED:
+        if not self.is_over:
             self._end(reason)
-        self._deliver()
+        self.deliver()
 
     # Within
 
@@ -204,25 +163,7 @@ class Chat:
 
     def _put(self, queued: Iterable[Queued]) -> None:
         self.batches.put(queued)
-        self._deliver()
-
-    def _deliver(self) -> None:
-        """Answer the open poll if there is something to say."""
-        if self.poll is None or self.poll.answered.done():
-            return
-        answer = self._next_answer(self.poll.ack)
-        if answer is not None:
-            self.poll.answer(answer)
-
-    def _next_answer(self, ack: int | None) -> Answer | None:
-        if self.is_gone:
-            return SESSION_INVALID
-        if self._switches.silent_polls or self.affinity is None:
-            return None
-        answer = self.batches.take(ack)
-        if answer is None and self.state == ENDED:
-            return SESSION_INVALID
-        return answer
+        self.deliver()
 
     def _understood(self, event: Any) -> Queued:
         """Let an event change the chat, and return it ready to be sent."""
@@ -272,12 +213,3 @@ class Chat:
             "transcript": [line.as_json() for line in self.transcript],
             **self.counts.as_json(),
         }
-
-
-def _new_key(session_id: str) -> str:
-    signature = base64.urlsafe_b64encode(secrets.token_bytes(20)).decode()
-    return f"{session_id}!{int(time.time() * 1000)}!{signature}"
-
-
-def _new_affinity() -> str:
-    return secrets.token_hex(4)

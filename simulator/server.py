@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from simulator import pages
 from simulator.control import Control
 from simulator.org import Org
 from simulator.rest import RestApi
@@ -34,6 +35,7 @@ async def listen(address: Address, switches: Switches) -> str:
     app = web.Application()
     for part in (RestApi(org), Control(org)):
         part.add_routes(app.router)
+    pages.add_routes(app.router)
     runner = web.AppRunner(
         app,
         access_log=None,
