@@ -14,6 +14,7 @@ from typing import Any
 from simulator import events
 from simulator.batches import Queued
 from simulator.events import Event
+from simulator.polls import Poll
 from simulator.session import Session
 from simulator.switches import Switches
 from simulator.transcript import AGENT, CHASITOR, Line
@@ -87,6 +88,17 @@ class Chat(Session):
         gap = time.monotonic() - self._last_message_at
         self._last_message_at = time.monotonic()
         return gap * 1000 < self.switches.drop_fast_messages_milliseconds
+
+    def open_poll(self, poll: Poll) -> None:
+        """Hold a poll; it is answered at once if there is something to say."""
+        super().open_poll(poll)
+        self._happened(self, "poll_opened", {})
+
+    def close_poll(self, poll: Poll) -> None:
+        """The poll is over, and the next one may come."""
+        if self.poll is poll:
+            self.poll = None
+        self._happened(self, "poll_closed", {})
 
     # What the agent's side does
 

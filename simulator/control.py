@@ -14,7 +14,7 @@ from aiohttp import web
 
 from simulator import orders
 from simulator.answers import Answer, json_answer
-from simulator.chat import ENDED, Chat, WrongState
+from simulator.chat import Chat, WrongState
 from simulator.org import Org
 from simulator.strikes import response
 from simulator.transcript import CHASITOR
@@ -193,14 +193,27 @@ def _seconds(query: Mapping[str, str]) -> float:
 
 
 def _condition(query: Mapping[str, str]) -> Condition:
-    """Return what is asked of the chat: all of state, texts and ended."""
-    state, texts = query.get("state"), int(query.get("texts", 0))
-    must_be_over = query.get("ended") in ("1", "true")
+    """Return what is asked of the chat; all that the query names must be so."""
+    wanted: list[Condition] = []
+    if "state" in query:
+        wanted.append(lambda chat: chat.state == query["state"])
+    if _is_true(query.get("ended", "0")):
+        wanted.append(lambda chat: chat.is_over)
+    if "texts" in query:
+        texts = int(query["texts"])
+        wanted.append(lambda chat: _texts_heard(chat) >= texts)
+    if "polls" in query:
+        polls = int(query["polls"])
+        wanted.append(lambda chat: chat.polls >= polls)
+    if "poll_open" in query:
+        is_open = _is_true(query["poll_open"])
+        wanted.append(lambda chat: (chat.poll is not None) == is_open)
+    return lambda chat: all(condition(chat) for condition in wanted)
 
-    def condition(chat: Chat) -> bool:
-        heard = sum(line.type == CHASITOR for line in chat.transcript)
-        if must_be_over and chat.state != ENDED:
-            return False
-        return state in (None, chat.state) and heard >= texts
 
-    return condition
+def _texts_heard(chat: Chat) -> int:
+    return sum(line.type == CHASITOR for line in chat.transcript)
+
+
+def _is_true(text: str) -> bool:
+    return text in ("1", "true")

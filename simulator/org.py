@@ -130,8 +130,7 @@ class Org:
 
     def _closed(self, chat: Chat, poll: Poll) -> None:
         self.open_polls -= 1
-        if chat.poll is poll:
-            chat.poll = None
+        chat.close_poll(poll)
         if chat.poll is None and not chat.is_gone:
             self._await_poll(chat)
 

@@ -10,6 +10,8 @@ from typing import Any
 from simulator.answers import dumps
 from simulator.chat import Chat
 
+UNTOLD = ("poll_opened", "poll_closed")  # far too many, and nobody's news
+
 Condition = Callable[[Chat], bool]
 
 
@@ -62,7 +64,7 @@ class Stream:
         self, chat_id: str, line_id: str | None, what: str, details: dict[str, Any]
     ) -> None:
         """Tell all readers; nothing is made if there is none."""
-        if not self._readers:
+        if not self._readers or what in UNTOLD:
             return
         happening = {"at": time.time(), "chat": chat_id, "line_id": line_id}
         line = dumps({**happening, "what": what, **details}) + b"\n"

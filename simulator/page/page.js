@@ -66,7 +66,7 @@ function showList(name, chats) {
 
 function lineOf(line) {
   const item = make("li", line.type === "Agent" ? "line ours" : "line theirs");
-  const time = make("time", "", new Date(line.at * 1000).toLocaleTimeString([], { timeStyle: "short" }));
+  const time = make("time", "", new Date(line.at * 1000).toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" }));
   const said = make("p", "words", line.text);
   item.append(make("span", "speaker", line.name), said, time);
   return item;
@@ -78,6 +78,7 @@ function showTranscript(chat) {
     shownLines = 0;
     shownChat = chat.id;
   }
+  if (chat.transcript.length < shownLines) return; // overtaken by a newer answer
   const atBottom = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
   log.append(...chat.transcript.slice(shownLines).map(lineOf));
   if (atBottom || shownLines === 0) log.scrollTop = log.scrollHeight;
@@ -85,6 +86,7 @@ function showTranscript(chat) {
 }
 
 function showChat(chat) {
+  if (chat.id !== chosen) return; // another has been chosen meanwhile
   seen.set(chat.id, chat.transcript.length);
   byId("name").textContent = chat.visitor_name || words.no_name;
   byId("about").textContent = [chat.agent, chat.line_id].filter(Boolean).join(" · ");
@@ -111,20 +113,21 @@ async function choose(id) {
 // What the agent does
 
 async function order(name, body) {
-  if (chosen === null) return;
   try {
     showChat(await call("POST", `chats/${chosen}/${name}`, body));
+    return true;
   } catch (error) {
-    trouble(error.message);
+    trouble(error instanceof TypeError ? words.unreachable : error.message);
+    return false;
   }
 }
 
 async function say() {
-  const words = text.value;
-  if (!words.trim()) return;
+  const said = text.value;
+  if (!said.trim()) return;
   text.value = "";
+  if (!(await order("say", { text: said }))) text.value ||= said;
   grow();
-  await order("say", { text: words });
 }
 
 function grow() {
