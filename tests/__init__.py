@@ -1,0 +1,1 @@
+"""The tests of the bridge and of the simulator."""

@@ -1,0 +1,1 @@
+"""What the tests stand on: processes, databases, a service, a bot, Salesforce."""
