@@ -1,0 +1,246 @@
+"""Salesforce stumbles; the bot loses nothing and hears nothing twice."""
+
+import pytest
+
+from tests.conftest import begin_chat
+from tests.harness.bot import (
+    CONNECTED,
+    END,
+    NOT_CONNECTED,
+    NOTHING,
+    SENT,
+    UNAVAILABLE,
+    Bot,
+    together,
+    words,
+)
+from tests.harness.salesforce import Chat, Salesforce
+
+FAILURES: dict[str, dict] = {
+    "500": {"kind": "status", "status": 500},
+    "502": {"kind": "status", "status": 502},
+    "500 after the deed": {"kind": "status_after", "status": 500},
+    "502 after the deed": {"kind": "status_after", "status": 502},
+    "lost answer": {"kind": "lose_answer"},
+    "lost request": {"kind": "lose_request"},
+    "garbage": {"kind": "garbage"},
+    "garbage bytes": {"kind": "garbage", "base64": "//79gIGC"},
+    "garbage json": {"kind": "garbage", "body": '[{"messages": 1}]'},
+    "slow": {"kind": "slow", "seconds": 1},
+}
+POLL_FAILURES: dict[str, dict] = {
+    **FAILURES,
+    "405": {"kind": "status", "status": 405},
+    "trickle": {"kind": "trickle", "seconds": 4},
+    "odd messages": {"kind": "garbage", "body": '{"messages": {"a": 1}}'},
+    "an empty object": {"kind": "garbage", "body": "{}"},
+    "half": {"kind": "garbage", "body": '{"messages": [{"type": "Chat'},
+    "brackets": {"kind": "garbage", "body": "[" * 100_000},
+}
+
+
+def faulty(failures: dict[str, dict]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "fault", list(failures.values()), ids=list(failures.keys())
+    )
+
+
+@pytest.mark.breaches("duplicate_sequence")
+@pytest.mark.parametrize("duplicates", ["ignore", "409"])
+@faulty(FAILURES)
+def test_send_is_tried_again_and_delivered_once(
+    bot: Bot, chat: Chat, salesforce: Salesforce, fault: dict, duplicates: str
+):
+    salesforce.switch(duplicate_sequence=duplicates)
+    salesforce.fault("ChatMessage", times=2, **fault)
+
+    assert [bot.send(text).outcome for text in "一二三"] == [SENT] * 3
+
+    assert chat.heard == ["一", "二", "三"]
+    assert chat.sequences == [2, 3, 4]
+
+
+@pytest.mark.breaches("duplicate_sequence")
+@pytest.mark.parametrize("kind", ["lose_answer", "lose_request"])
+def test_twenty_at_once_arrive_once_each_through_faults(
+    bot: Bot, chat: Chat, salesforce: Salesforce, kind: str
+):
+    salesforce.fault("ChatMessage", kind, times=None, probability=0.25)
+    texts = [f"{number}" for number in range(20)]
+
+    answers = together(*[lambda text=text: bot.send(text) for text in texts])
+
+    assert {answer.outcome for answer in answers} <= {SENT, UNAVAILABLE}
+    salesforce.clear_faults()
+    for text, answer in zip(texts, answers, strict=True):
+        if answer.outcome == UNAVAILABLE:
+            assert bot.send(text).outcome == SENT
+    assert sorted(chat.heard) == sorted(texts)
+    assert chat.sequences == list(range(2, 22))
+
+
+@pytest.mark.breaches("duplicate_sequence")
+@pytest.mark.parametrize("payload", [{}, {"message_id": "100"}], ids=["text", "id"])
+@pytest.mark.parametrize("kind", ["lose_answer", "lose_request", "status"])
+def test_send_gives_up_after_a_while_and_goes_on_when_asked_again(
+    bot: Bot, chat: Chat, salesforce: Salesforce, kind: str, payload: dict
+):
+    salesforce.fault("ChatMessage", kind, times=None)
+
+    answer = bot.send("はい", **payload)
+
+    assert answer.outcome == UNAVAILABLE
+    assert 5 < answer.seconds < 15, "for up to 10 s"
+    salesforce.clear_faults()
+    assert bot.send("はい", **payload).outcome == SENT
+    assert bot.send("次").outcome == SENT
+    assert chat.heard == ["はい", "次"]
+    assert chat.sequences == [2, 3]
+    chat.say("聞こえます")
+    assert bot.messages().outcome == words("聞こえます")
+
+
+@pytest.mark.breaches("duplicate_sequence")
+def test_what_is_in_doubt_comes_before_the_next(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("ChatMessage", "lose_answer", times=None)
+    assert bot.send("一").outcome == UNAVAILABLE
+    salesforce.clear_faults()
+
+    assert bot.send("二").outcome == SENT
+
+    assert chat.heard == ["一", "二"]
+    assert chat.sequences == [2, 3]
+
+
+@pytest.mark.breaches("duplicate_sequence")
+def test_a_text_said_before_is_not_taken_for_the_one_in_doubt(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    assert bot.send("はい").outcome == SENT
+    salesforce.fault("ChatMessage", "lose_answer", times=None)
+    assert bot.send("はい").outcome == UNAVAILABLE
+    salesforce.clear_faults()
+
+    assert bot.send("はい").outcome == SENT
+    assert chat.heard == ["はい", "はい"]
+    assert bot.send("はい").outcome == SENT
+    assert chat.heard == ["はい", "はい", "はい"]
+
+
+@pytest.mark.breaches("wrong_sequence", "duplicate_sequence")
+@pytest.mark.parametrize("actual", [1, 4])
+def test_a_post_out_of_sequence_is_put_right(
+    bot: Bot, chat: Chat, salesforce: Salesforce, actual: int
+):
+    body = f"Out of sync Ack. Expected 2. Actual {actual}"
+    salesforce.fault("ChatMessage", "status", status=409, body=body)
+
+    assert [bot.send(text).outcome for text in "一二三"] == [SENT] * 3
+
+    assert chat.heard == ["一", "二", "三"]
+    assert chat.state == "established"
+    chat.say("聞こえます")
+    assert bot.messages().outcome == words("聞こえます")
+
+
+@faulty(POLL_FAILURES)
+def test_words_survive_a_spoilt_poll(
+    bot: Bot, chat: Chat, salesforce: Salesforce, fault: dict
+):
+    salesforce.fault("Messages", times=2, **fault)
+    chat.say("一", "二")
+
+    assert bot.messages().outcome == words("一")
+    assert bot.messages().outcome == words("二")
+    chat.say("三")
+    assert bot.messages().outcome == words("三")
+    chat.end(last_words=["四"])
+    assert bot.messages().outcome == words("四")
+    assert bot.messages().outcome == END
+
+
+def test_words_come_once_though_answers_are_lost_again_and_again(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("Messages", "lose_answer", times=None, probability=0.4)
+    texts = [f"{number}" for number in range(8)]
+    for text in texts:
+        chat.say(text)
+
+    assert [bot.messages().body["message"] for _ in texts] == texts
+
+
+@pytest.mark.parametrize("kind", ["status", "lose_request"])
+def test_messages_of_an_unreachable_salesforce_are_silence(
+    bot: Bot, chat: Chat, salesforce: Salesforce, kind: str
+):
+    salesforce.fault("Messages", kind, times=None)
+
+    assert bot.messages().outcome == NOTHING
+    salesforce.clear_faults()
+
+    chat.say("戻りました")
+    assert bot.messages().outcome == words("戻りました")
+
+
+@pytest.mark.parametrize("fault", [{}, {"status": 502}, {"kind": "garbage"}])
+@pytest.mark.parametrize("resource", ["SessionId", "ChasitorInit"])
+def test_init_fails_and_leaves_nothing_open(
+    bot: Bot, salesforce: Salesforce, resource: str, fault: dict
+):
+    if resource == "ChasitorInit" and fault.get("kind") == "garbage":
+        pytest.skip("the body of a successful POST says nothing")
+    salesforce.fault(resource, **{"kind": "status", "times": None, **fault})
+
+    assert bot.init().outcome == NOT_CONNECTED
+
+    salesforce.clear_faults()
+    assert salesforce.open_chats(bot.line_id) == []
+    assert bot.messages().outcome == END
+    chat = begin_chat(bot, salesforce)
+    assert bot.send("はい").outcome == SENT
+    assert chat.heard == ["はい"]
+
+
+def test_init_of_an_unreachable_salesforce_fails(bot: Bot, salesforce: Salesforce):
+    salesforce.fault("*", "lose_request", times=None)
+
+    assert bot.init().outcome == NOT_CONNECTED
+
+    salesforce.clear_faults()
+    assert bot.init().outcome == CONNECTED
+
+
+@pytest.mark.breaches("duplicate_sequence")
+@pytest.mark.parametrize("kind", ["lose_answer", "status_after", "slow"])
+def test_after_a_half_done_init_there_is_one_chat_or_none(
+    bot: Bot, salesforce: Salesforce, kind: str
+):
+    salesforce.fault("ChasitorInit", kind, seconds=2)
+
+    answer = bot.init()
+
+    assert answer.outcome in (CONNECTED, NOT_CONNECTED)
+    if answer.outcome == NOT_CONNECTED:
+        for chat in salesforce.chats(bot.line_id):
+            chat.wait(ended=1)
+    assert bot.init().outcome == CONNECTED
+    [chat] = salesforce.open_chats(bot.line_id)
+    chat.accept().say("はい")
+    assert bot.messages().outcome == words("はい")
+
+
+def test_faults_log_no_words(bot: Bot, chat: Chat, salesforce: Salesforce):
+    salesforce.fault("ChatMessage", "status", times=3)
+    salesforce.fault("Messages", "garbage", times=2)
+    chat.say("秘密の返事")
+
+    assert bot.send("秘密の質問").outcome == SENT
+    assert bot.messages().outcome == words("秘密の返事")
+
+    log = bot.service.log
+    assert "秘密" not in log
+    assert "\\u79d8" not in log
+    assert bot.line_id not in log
