@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.answers import JSON, Answer, json_answer
+from simulator.events import Event
 from simulator.transcript import Line
 
 
@@ -63,7 +64,7 @@ class Batches:
             return self._unacknowledged[0].answer()
         return self._next(keep=ack is not None) if self._queued else None
 
-    def restart(self, first_sequence: int, first: Any, *, resend: bool) -> None:
+    def restart(self, first_sequence: int, first: Event, *, resend: bool) -> None:
         """Begin again after a hand-over, with the event ``first``.
 
         Its chatMessages hold what has been said, so queued words are dropped;
@@ -71,7 +72,10 @@ class Batches:
         """
         before = [queued for batch in self._unacknowledged for queued in batch.events]
         rest = [queued for queued in self._queued if resend or queued.line is None]
-        self._queued = [Queued(first), *(before if resend else ()), *rest]
+        follow = [*before, *rest] if resend else rest
+        # A client that reconnects twice still gets ``first`` only once.
+        follow = [queued for queued in follow if not _is_like(queued.event, first)]
+        self._queued = [Queued(first), *follow]
         self._unacknowledged.clear()
         self.next_sequence = first_sequence
 
@@ -95,3 +99,7 @@ class Batches:
     def _next_offset(self) -> int:
         self.offset += 1 + len(self._queued)
         return self.offset
+
+
+def _is_like(event: Any, first: Event) -> bool:
+    return isinstance(event, dict) and event.get("type") == first["type"]

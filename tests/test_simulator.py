@@ -52,7 +52,8 @@ class Simulator:
         return self.ask("switches", "PATCH", json=switches)
 
     def fault(self, resource, kind, **more):
-        return self.post("faults", resource=resource, kind=kind, **more)["id"]
+        fault = {"resource": resource, "kind": kind, **more}
+        return self.ask("faults", "POST", json=fault)["id"]
 
     def breaches(self):
         return {k: n for k, n in self.ask("counts")["breaches"].items() if n}
@@ -318,3 +319,310 @@ def test_delete_ends_the_session(sim_chat):
     assert sim_chat.get(f"System/SessionId/{key}", "DELETE").ok
     assert held.result() == ["ChatEnded"]
     sim_chat.poll(status=403)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "breach"),
+    [
+        ("GET", "System/Messages", {"X-LIVEAGENT-API-VERSION": None}, 400, "header"),
+        ("GET", "System/Messages", {"X-LIVEAGENT-AFFINITY": None}, 400, "header"),
+        ("GET", "System/Messages", {"X-LIVEAGENT-SESSION-KEY": None}, 400, "header"),
+        ("GET", "System/Messages", {"X-LIVEAGENT-SESSION-KEY": "?"}, 403, "session"),
+        ("POST", "System/Messages", {}, 405, "method"),
+        ("GET", "Chasitor/ChatMessage", {}, 405, "method"),
+        ("GET", "System/Nonsense", {}, 404, "path"),
+        ("GET", "System/ReconnectSession", {"X-LIVEAGENT-AFFINITY": "null"}, 405, "m"),
+        ("POST", "Chasitor/ChatMessage", {}, 400, "json"),
+    ],
+)
+def test_what_breaks_the_protocol_is_refused_and_counted(
+    sim, sim_chat, method, path, headers, status, breach
+):
+    answer = sim_chat.get(path, method, headers, data="{NaN")
+    assert answer.status_code == status
+    ((counted, times),) = sim.breaches().items()
+    assert (breach in counted, times) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b'{"text": NaN}', b"\xff", b"{}", b'{"text": 1}'],
+)
+def test_a_body_that_is_not_understood_is_400(sim, sim_chat, body):
+    assert sim_chat.get("Chasitor/ChatMessage", "POST", data=body).status_code == 400
+    assert sim.breaches() == {"bad_json": 1}
+
+
+def test_a_forgotten_session_is_403_also_in_the_held_poll(sim, sim_chat):
+    held = sim_chat.poll_later(status=403)
+    sim_chat.order("forget")
+    assert held.result().text == INVALID
+    assert sim_chat.post("ChatMessage", MESSAGE).text == INVALID
+    assert sim.breaches() == {}
+
+
+# The agent's and Salesforce's side
+
+
+def test_nobody_is_there(sim, sim_waiting):
+    sim.switch(agents_available=False)
+    other = Customer(sim, "U2")
+    other.init()
+    assert other.poll() == ["ChatRequestSuccess", "ChatRequestFail"]
+    assert other.wait(ended=1)["ended_by"] == "Unavailable"
+    query = "org_id=00D&deployment_id=572&Availability.ids=[573,574]"
+    (event,) = other.get(f"Visitor/Availability?{query}").json()["messages"]
+    assert [it.get("isAvailable") for it in event["message"]["results"]] == [None] * 2
+
+
+def test_every_chat_may_be_accepted_by_itself(sim):
+    sim.switch(auto_accept=True)
+    customer = Customer(sim)
+    customer.init()
+    assert customer.wait(state="established")["agent"] == "Auto"
+
+
+def test_those_who_wait_move_up(sim):
+    sim.switch(queue_position=2, first_sequence=7)
+    first, second = Customer(sim, "U1"), Customer(sim, "U2")
+    for customer in (first, second):
+        customer.init(receiveQueueUpdates=True)
+    second.poll()
+    assert second.ack == 7
+    first.order("accept")
+    (update,) = second.get("System/Messages?ack=7").json()["messages"]
+    assert update["message"] == {"position": 1, "estimatedWaitTime": -1}
+
+
+def test_an_agent_drops_out_and_another_takes_over(sim_chat):
+    sim_chat.order("disconnect_agent")
+    assert sim_chat.post("ChatMessage", MESSAGE).ok
+    sim_chat.order("say", 409, text="nobody says so")
+    sim_chat.order("accept", agent="Sam", idle_timeout_seconds=9)
+    sim_chat.order("accept", agent="Kim")
+    events = sim_chat.get("System/Messages?ack=0").json()["messages"]
+    types = [event["type"] for event in events]
+    assert types == ["AgentDisconnect", "ChatEstablished", "ChatTransferred"]
+    idle = {"isEnabled": True, "warningTime": 9, "timeout": 9}
+    assert events[1]["message"]["chasitorIdleTimeout"] == idle
+
+
+def test_a_chat_may_fail_halfway(sim_chat):
+    sim_chat.order("fail", reason="Blocked")
+    assert sim_chat.poll() == ["ChatRequestFail"]
+    sim_chat.order("accept", 409)
+
+
+def test_the_org_may_have_moved(sim):
+    url = "https://d.example/chat"
+    sim.switch(switch_server_url=url)
+    with pytest.raises(KeyError):
+        Customer(sim)
+    sim.switch(switch_server_url=None, client_poll_timeout_as_text=True)
+    assert Customer(sim).get("System/SessionId").json()["clientPollTimeout"] == "40"
+
+
+# Hand-over
+
+
+def reconnect(customer):
+    """Return the new affinity token."""
+    answer = customer.get(
+        "System/ReconnectSession?ReconnectSession.offset=1",
+        headers={"X-LIVEAGENT-AFFINITY": "null"},
+    )
+    (event,) = answer.json()["messages"]
+    assert event["message"]["resetSequence"] is True
+    return event["message"]["affinityToken"]
+
+
+@pytest.mark.parametrize("resends", [False, True])
+def test_a_session_is_handed_over(sim, sim_chat, resends):
+    sim.switch(reconnect_resends=resends)
+    sim_chat.post("ChatMessage", MESSAGE)
+    sim_chat.order("say", text="lost")
+    assert sim_chat.poll(ack=0) == ["lost"]
+    sim_chat.order("handover")
+    assert sim_chat.post("ChatMessage", MESSAGE).status_code == 503
+    lost_token = reconnect(sim_chat)
+    sim_chat.headers["X-LIVEAGENT-AFFINITY"] = reconnect(sim_chat)
+    answer = sim_chat.get("System/Messages?ack=-1").json()
+    data, *more = answer["messages"]
+    told = [(it["type"], it["content"]) for it in data["message"]["chatMessages"]]
+    assert told == [("Chasitor", MESSAGE["text"]), ("Agent", "lost")]
+    assert answer["sequence"] == 0
+    assert [said(event) for event in more] == (["lost"] if resends else [])
+    assert sim_chat.post("ChatMessage", MESSAGE, sequence=1).status_code == 500
+    resync = {"organizationId": "00D"}
+    assert sim_chat.get("Chasitor/ChasitorResyncState", "POST", json=resync).ok
+    assert sim_chat.post("ChatMessage", MESSAGE, sequence=1).ok
+    old = {"X-LIVEAGENT-AFFINITY": lost_token}
+    assert sim_chat.get("System/Messages", headers=old).status_code == 503
+    assert sim.breaches() == {"post_before_resync": 1}
+
+
+def test_the_held_poll_is_told_of_the_hand_over(sim_chat):
+    held = sim_chat.poll_later(status=503)
+    sim_chat.order("handover")
+    held.result()
+
+
+def test_the_held_poll_may_be_left_hanging_by_the_hand_over(sim, sim_chat):
+    sim.switch(handover_held_poll="hold", poll_hold_seconds=0.3)
+    held = sim_chat.poll_later(status=503)
+    sim_chat.order("handover")
+    sim_chat.headers["X-LIVEAGENT-AFFINITY"] = reconnect(sim_chat)
+    assert sim_chat.poll(ack=-1) == ["ChasitorSessionData"]
+    held.result()
+    assert sim.breaches() == {}
+
+
+# Faults
+
+
+def test_a_lost_answer_of_a_post_leaves_it_done(sim, sim_chat):
+    sim.fault("ChatMessage", "lose_answer")
+    with pytest.raises(requests.ConnectionError):
+        sim_chat.post("ChatMessage", MESSAGE)
+    assert sim_chat.post("ChatMessage", MESSAGE).ok
+    assert len(sim_chat.wait(texts=1)["transcript"]) == 1
+    assert sim.ask("faults")[0]["struck"] == 1
+
+
+def test_a_lost_answer_of_a_poll_strikes_when_there_is_one(sim, sim_chat):
+    sim.fault("Messages", "lose_answer", times=None)
+    sim.switch(poll_hold_seconds=0.1)
+    sim_chat.poll(status=204)
+    sim_chat.order("say", text="a")
+    with pytest.raises(requests.ConnectionError):
+        sim_chat.poll()
+    sim.ask("faults", "DELETE")
+    assert sim_chat.poll() == ["a"]
+
+
+def test_a_lost_request_is_not_done(sim, sim_chat):
+    sim.fault("*", "lose_request", line_id="U1", after=1)
+    assert sim_chat.post("ChatMessage", MESSAGE).ok
+    with pytest.raises(requests.ConnectionError):
+        sim_chat.post("ChatMessage", MESSAGE)
+    assert len(sim_chat.wait()["transcript"]) == 1
+
+
+@pytest.mark.parametrize(("kind", "texts"), [("status", 0), ("status_after", 1)])
+def test_a_status_is_answered_before_or_after_the_work(sim, sim_chat, kind, texts):
+    sim.fault("ChatMessage", kind, status=502, body="Bad Gateway")
+    answer = sim_chat.post("ChatMessage", MESSAGE)
+    assert (answer.status_code, answer.text) == (502, "Bad Gateway")
+    assert len(sim_chat.wait()["transcript"]) == texts
+
+
+def test_garbage_may_be_any_bytes(sim, sim_chat):
+    sim.fault("Messages", "garbage", base64="/wD+")
+    sim_chat.order("say", text="a")
+    assert sim_chat.get("System/Messages?ack=0").content == b"\xff\x00\xfe"
+    assert sim_chat.poll() == ["a"]
+
+
+def test_slow_is_done_at_once_and_late_is_not(sim, sim_chat):
+    sim.fault("ChatMessage", "slow", seconds=5)
+    posted = POOL.submit(sim_chat.post, "ChatMessage", MESSAGE, 2)
+    sim_chat.wait(texts=1)
+    assert not posted.done()
+    sim.ask("faults", "DELETE")
+    sim.fault("ChatMessage", "late", seconds=0.3)
+    other = requests.Session()
+    with pytest.raises(requests.ReadTimeout):
+        other.post(
+            f"{sim.url}/chat/rest/Chasitor/ChatMessage",
+            json=MESSAGE,
+            headers=sim_chat.headers,
+            timeout=(5, 0.1),
+        )
+    assert len(sim_chat.wait()["transcript"]) == 1
+    sim_chat.wait(texts=2, timeout=5)
+
+
+def test_a_slow_poll_is_still_open(sim, sim_chat):
+    sim.fault("Messages", "slow", seconds=0.3)
+    sim_chat.order("say", text="a")
+    slow = sim_chat.poll_later()
+    assert sim_chat.get("System/Messages?ack=0").status_code == 409
+    assert slow.result() == ["a"]
+
+
+def test_a_trickle_outlasts_the_read_timeout(sim, sim_chat):
+    sim.fault("ChatMessage", "trickle", seconds=1)
+    assert sim_chat.post("ChatMessage", MESSAGE).text == " OK"
+
+
+def test_nonsense_is_no_fault(sim):
+    sim.post("faults", 400, resource="Messages", kind="explode")
+    sim.post("faults", 400, resource="Lunch", kind="slow")
+    sim.post("faults", 400, resource="Messages", kind="slow", seconds="long")
+
+
+# Control
+
+
+def test_waiting_for_a_customer(sim, sim_waiting):
+    query = {"line_id": "U1", "state": "waiting", "timeout": 0.05}
+    shown = sim.ask("wait", params=query)
+    assert shown["id"] == sim_waiting.id
+    assert sim_waiting.headers["X-LIVEAGENT-SESSION-KEY"] not in str(shown)
+    sim.ask("wait", status=408, params={**query, "line_id": "U2"})
+    assert sim_waiting.wait(408, texts=1, timeout=0.05)["state"] == "waiting"
+    later = POOL.submit(sim.ask, "wait", params={"line_id": "U3", "timeout": 5})
+    other = Customer(sim, "U3")
+    other.init()
+    assert later.result()["id"] == other.id
+    assert [it["id"] for it in sim.ask("chats?line_id=U3&state=waiting")] == [other.id]
+    assert sim.ask("chats/none", status=404) == {"error": "no such chat"}
+
+
+def test_counts_and_reset(sim, sim_chat):
+    held = sim_chat.poll_later(status=403)
+    counts = sim.ask("counts")
+    assert counts["calls"] == {"SessionId": 1, "ChasitorInit": 1, "Messages": 2}
+    assert (counts["open_polls"], counts["highest_open_polls"]) == (1, 1)
+    assert counts["chats"]["established"] == 1
+    sim.switch(auto_accept=True)
+    sim.post("reset")
+    held.result()
+    assert sim.ask("chats") == []
+    assert sim.ask("switches")["auto_accept"] is False
+
+
+def test_switches_are_checked(sim):
+    for wrong in ({"no": 1}, {"auto_accept": 1}, {"duplicate_first": 500}):
+        sim.ask("switches", "PATCH", 400, json=wrong)
+
+
+def test_the_stream_tells_what_happens(sim, sim_chat):
+    with requests.get(f"{sim.url}/simulator/stream", stream=True, timeout=5) as stream:
+        sim_chat.post("ChatMessage", {"text": "heard"})
+        line = next(stream.iter_lines(chunk_size=1)).decode()
+    assert '"what": "text"' in line
+    assert sim_chat.id in line
+
+
+def test_the_page_is_there(sim):
+    page = requests.get(sim.url, timeout=5)
+    for part in ("style.css", "page.js"):
+        assert f"/page/{part}" in page.text
+        assert requests.get(f"{sim.url}/page/{part}", timeout=5).ok
+    assert "script-src" not in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="makes the certificate")
+def test_it_serves_tls(tmp_path):
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*make.split(), *subject, *files], check=True, capture_output=True)
+    with running("--tls-cert", str(cert), "--tls-key", str(key)) as url:
+        assert url.startswith("https://")
+        assert requests.get(f"{url}/simulator/chats", verify=cert, timeout=5).ok
