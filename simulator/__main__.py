@@ -24,7 +24,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--client-poll-timeout-seconds", type=int, default=40)
     parser.add_argument("--connection-timeout-seconds", type=float, default=45)
     parser.add_argument("--auto-accept", action="store_true")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.tls_key and not options.tls_cert:
+        parser.error("--tls-key needs --tls-cert")
+    return options
 
 
 async def serve(options: argparse.Namespace) -> None:

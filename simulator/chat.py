@@ -48,6 +48,7 @@ class Chat(Session):
         self.init: dict[str, Any] | None = None
         self.queue_position = 0
         self.transcript: list[Line] = []
+        self.file_tokens: set[str] = set()
         self._happened = happened
         self._last_message_at = 0.0
 
@@ -191,6 +192,8 @@ class Chat(Session):
             case "AgentDisconnect":
                 self.agent = None
                 self._happened(self, "agent_disconnected", {})
+            case "FileTransfer" if message.get("type") == "Requested":
+                self.file_tokens.add(str(message.get("fileToken")))
             case "ChatEnded" | "ChatRequestFail":
                 self._end(str(message.get("reason") or "unknown"))
         return Queued(event)

@@ -6,6 +6,8 @@ import base64
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import NoneType
 from typing import Any
 
 ANY = "*"
@@ -122,16 +124,20 @@ class FaultBook:
 
 
 def _fault(number: int, wanted: Mapping[str, Any]) -> Fault:
-    values = {name: value for name, value in wanted.items() if name != "base64"}
-    _check(values)
-    if isinstance(values.get("body"), str):
-        values["body"] = values["body"].encode()
-    if "base64" in wanted:
-        values["body"] = base64.b64decode(wanted["base64"], validate=True)
+    _check(wanted)
+    values = {**wanted, "body": _body(wanted)}
+    values.pop("base64", None)
     try:
         return Fault(id=number, **values)
-    except TypeError as error:
+    except TypeError as error:  # an argument that Fault does not have
         raise ValueError(str(error)) from error
+
+
+def _body(wanted: Mapping[str, Any]) -> bytes | None:
+    if "base64" in wanted:
+        return base64.b64decode(str(wanted["base64"]), validate=True)
+    body = wanted.get("body")
+    return None if body is None else str(body).encode()
 
 
 def _check(values: Mapping[str, Any]) -> None:
@@ -142,5 +148,8 @@ def _check(values: Mapping[str, Any]) -> None:
     for name in ("status", "seconds", "after", "probability"):
         if name in values and not isinstance(values[name], (int, float)):
             raise ValueError(f"{name}: not a number")
+    if not isinstance(values.get("times", 1), (int, NoneType)):
+        raise ValueError("times: not a whole number or null")
+    HTTPStatus(values.get("status", 500))  # a ValueError if there is none such
     if set(values) & {"id", "passed", "struck"}:
         raise ValueError("id, passed and struck are not for the caller")

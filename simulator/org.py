@@ -71,7 +71,9 @@ class Org:
         if line_id is not None:
             self._by_line_id[line_id].append(chat)
         chat.begin(init, line_id)
-        if not self.switches.agents_available:
+        if init.get("isPost") is False:
+            chat.fail("NoPost")
+        elif not self.switches.agents_available:
             chat.fail("Unavailable")
         elif self.switches.auto_accept:
             chat.accept(AUTO_AGENT)

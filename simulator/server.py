@@ -10,11 +10,13 @@ from aiohttp import web
 
 from simulator import pages
 from simulator.control import Control
+from simulator.files import Uploads
 from simulator.org import Org
 from simulator.rest import RestApi
 from simulator.switches import Switches
 
 BACKLOG = 4096
+LARGEST_BODY_BYTES = 16 * 1024 * 1024
 KEEP_ALIVE_SECONDS = 3600.0
 TLS_BUFFER_BYTES = 32 * 1024
 
@@ -32,8 +34,8 @@ class Address:
 async def listen(address: Address, switches: Switches) -> str:
     """Start to serve; return the URL at which the simulator is found."""
     org = Org(switches)
-    app = web.Application()
-    for part in (RestApi(org), Control(org)):
+    app = web.Application(client_max_size=LARGEST_BODY_BYTES)
+    for part in (RestApi(org), Control(org), Uploads(org)):
         part.add_routes(app.router)
     pages.add_routes(app.router)
     runner = web.AppRunner(

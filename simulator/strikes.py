@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -102,5 +103,5 @@ async def _trickle(
 
 def _failure(fault: Fault) -> Answer:
     if fault.body is None:
-        return text_answer(fault.status, f"Simulated {fault.status}")
+        return text_answer(fault.status, HTTPStatus(fault.status).phrase)
     return Answer(fault.status, fault.body)

@@ -425,6 +425,23 @@ def test_the_org_may_have_moved(sim):
     assert Customer(sim).get("System/SessionId").json()["clientPollTimeout"] == "40"
 
 
+def test_a_request_that_is_no_post_fails(sim):
+    customer = Customer(sim)
+    customer.init(isPost=False)
+    answer = customer.get("System/Messages").json()["messages"]
+    assert answer[1]["message"]["reason"] == "NoPost"
+
+
+def test_a_file_is_asked_for_and_uploaded_once(sim, sim_chat):
+    asked = {"type": "Requested", "fileToken": "t1"}
+    sim_chat.order("events", events=[{"type": "FileTransfer", "message": asked}])
+    url = f"{sim.url}/services/liveagent/file?chatKey={sim_chat.id}&fileToken=t1"
+    outcomes = [sim.http.post(url, files={"file": b"jpeg"}).text for _ in range(2)]
+    assert outcomes == ["Success", "Failure"]
+    events = sim_chat.get("System/Messages?ack=0").json()["messages"]
+    assert [event["message"]["type"] for event in events] == ["Requested", "Success"]
+
+
 # Hand-over
 
 
@@ -561,7 +578,8 @@ def test_a_trickle_outlasts_the_read_timeout(sim, sim_chat):
 def test_nonsense_is_no_fault(sim):
     sim.post("faults", 400, resource="Messages", kind="explode")
     sim.post("faults", 400, resource="Lunch", kind="slow")
-    sim.post("faults", 400, resource="Messages", kind="slow", seconds="long")
+    for more in ({"seconds": "long"}, {"times": "x"}, {"id": 1}, {"colour": "red"}):
+        sim.post("faults", 400, resource="Messages", kind="slow", **more)
 
 
 # Control
