@@ -115,12 +115,12 @@ class Org:
         for index in (self._by_id, self._by_key, self._by_line_id, self._in_queue):
             index.clear()
         self._time_outs.clear()
-        for chat in chats:
+        for chat in chats:  # by now unknown, so nobody is told
             chat.forget("reset")
         self.faults.clear()
         self.switches.patch(self._defaults)
         self.counts = Counts()
-        self.highest_open_polls = self.open_polls
+        self.open_polls = self.highest_open_polls = 0
 
     # Within
 
@@ -131,7 +131,8 @@ class Org:
         raise Refusal(DUPLICATE_POLL, "second_poll")
 
     def _closed(self, chat: Chat, poll: Poll) -> None:
-        self.open_polls -= 1
+        if self._by_id.get(chat.id) is chat:  # else a reset has set it to 0
+            self.open_polls -= 1
         chat.close_poll(poll)
         if chat.poll is None and not chat.is_gone:
             self._await_poll(chat)
@@ -150,13 +151,15 @@ class Org:
 
     def _happened(self, chat: Chat, what: str, details: dict[str, Any]) -> None:
         if what in ("accepted", "ended") and chat.id in self._in_queue:
-            del self._in_queue[chat.id]
-            self._advance_queue()
+            self._leave_queue(chat)
         if self._by_id.get(chat.id) is chat:
             self.watchers.look(chat)
         self.stream.write(chat.id, chat.line_id, what, details)
 
-    def _advance_queue(self) -> None:
-        for chat in list(self._in_queue.values()):
+    def _leave_queue(self, leaving: Chat) -> None:
+        """Let those who are behind this chat move up."""
+        chats = list(self._in_queue.values())
+        del self._in_queue[leaving.id]
+        for chat in chats[chats.index(leaving) + 1 :]:
             if chat.queue_position > 0:
                 chat.move_up(chat.queue_position - 1)

@@ -610,6 +610,7 @@ def test_counts_and_reset(sim, sim_chat):
     sim.post("reset")
     held.result()
     assert sim.ask("chats") == []
+    assert sim.ask("counts")["highest_open_polls"] == 0
     assert sim.ask("switches")["auto_accept"] is False
 
 
