@@ -26,7 +26,7 @@ def parse(content: bytes) -> Body:
         return {}
     try:
         body = json.loads(content, parse_constant=_no_constant)
-    except ValueError as error:  # bad UTF-8 is one, too
+    except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError, too
         raise bad_request("Bad JSON") from error
     if not isinstance(body, dict):
         raise bad_request("Not a JSON object")

@@ -203,8 +203,8 @@ class Chat(Session):
         self._happened(self, "accepted", {"agent": agent})
 
     def _said(self, message: dict[str, Any]) -> Line:
-        name, text = str(message.get("name")), str(message.get("text"))
-        line = Line(AGENT, name, text)
+        name, text = message.get("name", self.agent), message.get("text", "")
+        line = Line(AGENT, str(name or AGENT), str(text))
         self.transcript.append(line)
         self._happened(self, "said", {"text": text})
         return line

@@ -216,4 +216,4 @@ def _texts_heard(chat: Chat) -> int:
 
 
 def _is_true(text: str) -> bool:
-    return text in ("1", "true")
+    return text.lower() in ("1", "true")

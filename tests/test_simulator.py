@@ -349,7 +349,7 @@ def test_what_breaks_the_protocol_is_refused_and_counted(
 
 @pytest.mark.parametrize(
     "body",
-    [b"[]", b'{"text": NaN}', b"\xff", b"{}", b'{"text": 1}'],
+    [b"[]", b'{"text": NaN}', b"\xff", b"{}", b'{"text": 1}', b"[" * 100_000],
 )
 def test_a_body_that_is_not_understood_is_400(sim, sim_chat, body):
     assert sim_chat.get("Chasitor/ChatMessage", "POST", data=body).status_code == 400
