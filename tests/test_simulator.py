@@ -31,6 +31,7 @@ def running(*options):
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
         assert process.stdout.read() == ""
+        process.stdout.close()
 
 
 class Simulator:
@@ -64,7 +65,7 @@ class Customer:
 
     def __init__(self, sim, line_id="U1"):
         self.sim, self.line_id, self.sequence, self.ack = sim, line_id, 0, -1
-        self.http = requests.Session()
+        self.http = sim.http
         self.headers = {
             "X-LIVEAGENT-API-VERSION": "48",
             "X-LIVEAGENT-AFFINITY": "null",
@@ -144,7 +145,8 @@ def sim_url():
 def sim(sim_url):
     simulator = Simulator(sim_url)
     simulator.post("reset")
-    return simulator
+    with simulator.http:
+        yield simulator
 
 
 @pytest.fixture
@@ -550,9 +552,8 @@ def test_slow_is_done_at_once_and_late_is_not(sim, sim_chat):
     assert not posted.done()
     sim.ask("faults", "DELETE")
     sim.fault("ChatMessage", "late", seconds=0.3)
-    other = requests.Session()
     with pytest.raises(requests.ReadTimeout):
-        other.post(
+        requests.post(
             f"{sim.url}/chat/rest/Chasitor/ChatMessage",
             json=MESSAGE,
             headers=sim_chat.headers,
