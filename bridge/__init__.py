@@ -1,0 +1,1 @@
+"""The bridge between a LINE bot and Salesforce Live Agent."""

@@ -1,0 +1,109 @@
+"""What may an operator see of the chats?
+
+Whose chat it is and how it stands. No key, no token and no chat text is shown
+anywhere, and nothing can be edited; a chat can be ended.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+
+from bridge import chats
+from bridge.events import Reason
+from bridge.models import Session
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Session]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+admin.site.site_header = admin.site.site_title = "Liveagent API"
+admin.site.index_title = "Chats"
+admin.site.enable_nav_sidebar = False
+
+
+@admin.register(Session)
+class SessionAdmin(ModelAdmin):
+    """The chats, newest first."""
+
+    list_display = (
+        "line_id",
+        "display_name",
+        "state",
+        "reason",
+        "opened_at",
+        "active_at",
+        "words_to_bot",
+        "words_to_agent",
+    )
+    list_display_links = ("line_id",)
+    list_filter = ("state", "reason", "opened_at")
+    search_fields = ("line_id",)
+    search_help_text = "line_id"
+    date_hierarchy = "opened_at"
+    ordering = ("-opened_at",)
+    actions = ("end_chat",)
+    list_per_page = 50
+    show_full_result_count = False
+    fields = (
+        "line_id",
+        "display_name",
+        "state",
+        "reason",
+        "agent",
+        "queue_position",
+        "estimated_wait",
+        "opened_at",
+        "established_at",
+        "active_at",
+        "ended_at",
+        "words_to_bot",
+        "words_to_agent",
+        "undelivered",
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        """Count the words on their way along with the chats."""
+        unsent = Count("outbox", filter=Q(outbox__sent_at=None), distinct=True)
+        waiting = Count("inbox", distinct=True)
+        return super().get_queryset(request).annotate(to_bot=waiting, to_agent=unsent)
+
+    @admin.display(description="waiting for the bot")
+    def words_to_bot(self, session: Any) -> int:
+        """Return how many of an agent's words the bot has not fetched."""
+        return int(session.to_bot)
+
+    @admin.display(description="waiting for the agent")
+    def words_to_agent(self, session: Any) -> int:
+        """Return how many of the customer's words Salesforce does not have."""
+        return int(session.to_agent)
+
+    @admin.action(description="End chat", permissions=["end"])
+    def end_chat(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        """End the chosen chats; Salesforce is told in the background."""
+        chosen = list(queryset.values_list("pk", flat=True))
+        ended = sum(chats.finish(pk, Reason.CLIENT) for pk in chosen)
+        self.message_user(request, f"{ended} ended", messages.SUCCESS)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may end chats: who could change them, may."""
+        return bool(request.user.has_perm("bridge.change_session"))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Chats are opened by bots."""
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Session | None = None
+    ) -> bool:
+        """Nothing is editable."""
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Session | None = None
+    ) -> bool:
+        """A deleted row would leave its chat open at Salesforce."""
+        return False

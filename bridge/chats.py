@@ -1,0 +1,198 @@
+"""How does a chat begin, and how does it end?
+
+Everything here is one transaction on the `Session` row.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
+
+from bridge import outbox, wakeups
+from bridge.database import in_database
+from bridge.events import Reason, State
+from bridge.marks import digest, from_now
+from bridge.models import AgentMessage, Session
+from bridge.protocol import NewSession
+
+logger = logging.getLogger(__name__)
+
+OPENING_LEASE_SECONDS = 15
+FAREWELL_PATIENCE_SECONDS = 300
+
+FIRST_SEQUENCE = 1
+
+# What Salesforce is told of an end that is ours.
+FAREWELLS = {Reason.VISITOR_IDLE: "clientIdleTimeout"}
+DEFAULT_FAREWELL = "client"
+
+SECRETS_ERASED = {"key": "", "affinity_token": "", "live_agent_id": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The open chat of a customer, and whether the caller is to open it."""
+
+    session_id: int
+    mine: bool
+
+
+# --- opening ------------------------------------------------------------------
+
+
+@in_database
+def reserve(line_id: str, display_name: str, token: int) -> Reservation | None:
+    """Return the customer's open chat, a new one if there is none.
+
+    A new one belongs to `token`: both leases are taken, so that nobody polls or
+    ends it before its opener is done. None when MAX_OPEN_CHATS is reached.
+    """
+    existing = Session.objects.open().filter(line_id=line_id).first()
+    if existing is None:
+        if _is_full():
+            return None
+        existing = _insert(line_id, display_name, token)
+    return Reservation(existing.pk, existing.poll_token == token and not existing.key)
+
+
+def _is_full() -> bool:
+    limit = settings.MAX_OPEN_CHATS
+    return limit is not None and Session.objects.open().count() >= limit
+
+
+def _insert(line_id: str, display_name: str, token: int) -> Session:
+    last = Session.objects.newest(line_id)
+    try:
+        with transaction.atomic():
+            return Session.objects.create(
+                line_id=line_id,
+                display_name=display_name,
+                poll_token=token,
+                poll_until=from_now(OPENING_LEASE_SECONDS),
+                send_token=token,
+                send_until=from_now(OPENING_LEASE_SECONDS),
+                handed_out_id=last.handed_out_id if last else 0,
+            )
+    except IntegrityError:  # another process was first
+        return Session.objects.open().get(line_id=line_id)
+
+
+@in_database
+def begin(session_id: int, token: int, host: str, new: NewSession) -> bool:
+    """Note what opens the chat at Salesforce, before it is asked to.
+
+    False when the chat is not ours any more: closed, or taken for dead.
+    """
+    begun = Session.objects.open().filter(pk=session_id, poll_token=token)
+    changed = begun.update(
+        host=host,
+        live_agent_id=new.id,
+        key=new.key,
+        affinity_token=new.affinity_token,
+        client_poll_timeout=new.client_poll_timeout,
+        sequence=FIRST_SEQUENCE,
+        poll_until=from_now(OPENING_LEASE_SECONDS),
+        send_until=from_now(OPENING_LEASE_SECONDS),
+    )
+    return bool(changed)
+
+
+# --- ending -------------------------------------------------------------------
+
+
+@in_database
+def finish(session_id: int, reason: str, *, tell: bool = True) -> bool:
+    """End a chat for the bot; `tell` says that Salesforce is to hear of it.
+
+    What the customer said to an agent goes before the farewell; what nobody will
+    read is dropped and counted. False when the chat was over already.
+    """
+    ended = Session.objects.open().filter(pk=session_id)
+    changed = ended.update(
+        state=State.ENDED,
+        reason=reason,
+        ended_at=Now(),
+        queue_position=None,
+        estimated_wait=None,
+        visitor_idle_at=None,
+        reconnecting=False,
+    )
+    if not changed:
+        return False
+    session = Session.objects.get(pk=session_id)
+    if tell and session.key:
+        session.farewell = FAREWELLS.get(reason, DEFAULT_FAREWELL)
+        Session.objects.filter(pk=session_id).update(
+            farewell=session.farewell,
+            farewell_until=from_now(FAREWELL_PATIENCE_SECONDS),
+        )
+        wakeups.tell("deliver", session_id)
+    else:
+        erase(session_id)
+    if not (session.farewell and session.established_at):
+        outbox.drop_unsent(session_id)
+    wakeups.ring(wakeups.words(digest(session.line_id)))
+    wakeups.ring(wakeups.chat(session_id))
+    logger.info("chat %s ended: %s", session_id, reason)
+    return True
+
+
+def erase(session_id: int) -> None:
+    """Forget what opens an ended chat; nothing is to be said to Salesforce now."""
+    Session.objects.filter(pk=session_id).update(
+        farewell="", farewell_until=None, **SECRETS_ERASED
+    )
+    wakeups.tell("interrupt", session_id)
+    wakeups.ring(wakeups.chat(session_id))
+
+
+@in_database
+def lost(session_id: int) -> None:
+    """Note that Salesforce does not know the chat any more, ended here or not."""
+    if not finish(session_id, Reason.LOST, tell=False):
+        farewell_said(session_id)
+
+
+@in_database
+def farewell_is_overdue(session_id: int) -> bool:
+    """Whether Salesforce could not be told for so long that it has given up itself."""
+    overdue = Session.objects.filter(pk=session_id, farewell_until__lt=Now())
+    return overdue.exists()
+
+
+@in_database
+def farewell_said(session_id: int) -> None:
+    """Note that nothing more is to be said, and forget what opens the chat."""
+    outbox.drop_unsent(session_id)
+    erase(session_id)
+
+
+@in_database
+def close(line_id: str) -> Session | None:
+    """End the customer's chat at his wish; words not yet fetched are dropped."""
+    session = Session.objects.newest(line_id)
+    if session is not None:
+        finish(session.pk, Reason.CLIENT)
+        AgentMessage.objects.filter(line_id=line_id).delete()
+        session.refresh_from_db()
+    return session
+
+
+@in_database
+def look(session_id: int) -> Session | None:
+    """Return a chat as it stands."""
+    return Session.objects.filter(pk=session_id).first()
+
+
+# --- the bot's presence -------------------------------------------------------
+
+
+@in_database
+def bot_seen(line_id: str, *, for_seconds: float) -> None:
+    """Note that the bot is here, and waits for at most so long."""
+    Session.objects.open().filter(line_id=line_id).update(
+        bot_until=Greatest(F("bot_until"), from_now(for_seconds))
+    )

@@ -1,0 +1,274 @@
+"""How is one call to Live Agent made, and what does its status mean?
+
+`LiveAgentClient` has a method per resource. Each makes exactly one HTTP request,
+with a timeout, and returns a value of `protocol` or raises one of `exceptions`.
+Nothing is retried here and nothing is remembered.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import requests
+from django.conf import settings
+
+from bridge import protocol
+from bridge.exceptions import (
+    AffinityChanged,
+    CallCancelled,
+    DuplicatePoll,
+    ErrorStatus,
+    MethodRefused,
+    NoAnswerInTime,
+    OutOfSync,
+    RequestRefused,
+    ServerFault,
+    SessionGone,
+    TransportError,
+    Unreachable,
+)
+from bridge.protocol import Batch, Credentials, NewSession, Reconnection
+from bridge.transport import Call, current_call, new_session
+
+CONNECT_TIMEOUT_SECONDS = 2.0
+ANSWER_TIMEOUT_SECONDS = 4.0
+LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
+
+MESSAGES = "System/Messages"
+SUCCESSES = frozenset({200, 202})
+NO_CONTENT = 204
+CONFLICT = 409
+ERRORS: Mapping[int, type[ErrorStatus]] = {
+    403: SessionGone,
+    405: MethodRefused,
+    503: AffinityChanged,
+}
+
+
+class LiveAgentClient:
+    """The visitor's side of the Chat REST API.
+
+    Source: Chat REST API Developer Guide, "Request Resources" and "Status Codes
+    and Error Responses".
+    """
+
+    def __init__(self, session: requests.Session, *, api_version: str) -> None:
+        self._session = session
+        self._api_version = api_version
+
+    def create_session(self, host: str) -> NewSession:
+        """GET System/SessionId; raises ServerSwitched where the org has moved."""
+        answer = self._call(
+            "GET", host, "System/SessionId", affinity_token=protocol.NO_AFFINITY
+        )
+        return protocol.read_session(answer.content)
+
+    def chasitor_init(
+        self, credentials: Credentials, *, sequence: int, body: Mapping[str, Any]
+    ) -> None:
+        """POST Chasitor/ChasitorInit, always the first POST of a session."""
+        self._post(credentials, "Chasitor/ChasitorInit", sequence, body)
+
+    def messages(
+        self, credentials: Credentials, *, ack: int, hold: float, call: Call
+    ) -> Batch | None:
+        """GET System/Messages, the long poll; None when it brought nothing.
+
+        `hold` is how long Salesforce may keep it, in seconds. `call` lets another
+        thread end it. Raises DuplicatePoll for a 409: the chat is over then.
+        """
+        answer = self._call(
+            "GET",
+            credentials.host,
+            MESSAGES,
+            affinity_token=credentials.affinity_token,
+            key=credentials.key,
+            query={"ack": ack},
+            timeout=hold,
+            call=call,
+        )
+        if answer.status_code == NO_CONTENT:
+            return None
+        return protocol.read_batch(answer.content)
+
+    def chat_message(
+        self, credentials: Credentials, *, sequence: int, text: str
+    ) -> None:
+        """POST Chasitor/ChatMessage; the same `sequence` again is no second one."""
+        self._post(credentials, "Chasitor/ChatMessage", sequence, {"text": text})
+
+    def chat_end(self, credentials: Credentials, *, sequence: int, reason: str) -> None:
+        """POST Chasitor/ChatEnd; `reason` is `client` or `clientIdleTimeout`."""
+        self._post(credentials, "Chasitor/ChatEnd", sequence, {"reason": reason})
+
+    def delete_session(self, credentials: Credentials) -> None:
+        """DELETE System/SessionId/{key}, the other way to end a chat."""
+        self._call(
+            "DELETE",
+            credentials.host,
+            "System/SessionId",
+            path=f"System/SessionId/{quote(credentials.key, safe='')}",
+            affinity_token=credentials.affinity_token,
+            key=credentials.key,
+        )
+
+    def reconnect_session(
+        self, credentials: Credentials, *, offset: int | None
+    ) -> Reconnection:
+        """GET System/ReconnectSession, after a 503; no affinity is sent."""
+        answer = self._call(
+            "GET",
+            credentials.host,
+            "System/ReconnectSession",
+            affinity_token=protocol.NO_AFFINITY,
+            key=credentials.key,
+            query={"ReconnectSession.offset": 0 if offset is None else offset},
+        )
+        return protocol.read_reconnection(answer.content)
+
+    def resync_state(self, credentials: Credentials, *, organization_id: str) -> None:
+        """POST Chasitor/ChasitorResyncState, the one POST without a sequence."""
+        body = {"organizationId": organization_id}
+        self._post(credentials, "Chasitor/ChasitorResyncState", None, body)
+
+    def availability(
+        self, host: str, *, organization_id: str, deployment_id: str, button_id: str
+    ) -> bool:
+        """GET Visitor/Availability: is an agent to be had at this button?"""
+        answer = self._call(
+            "GET",
+            host,
+            "Visitor/Availability",
+            query={
+                "org_id": organization_id[:15],
+                "deployment_id": deployment_id[:15],
+                "Availability.ids": button_id[:15],
+            },
+        )
+        available = protocol.read_availability(answer.content)
+        return any(yes for id, yes in available.items() if id[:15] == button_id[:15])
+
+    def _post(
+        self,
+        credentials: Credentials,
+        resource: str,
+        sequence: int | None,
+        body: Mapping[str, Any],
+    ) -> None:
+        self._call(
+            "POST",
+            credentials.host,
+            resource,
+            affinity_token=credentials.affinity_token,
+            key=credentials.key,
+            sequence=sequence,
+            body=json.dumps(body, ensure_ascii=False).encode(),
+        )
+
+    def _call(
+        self,
+        method: str,
+        host: str,
+        resource: str,
+        *,
+        path: str | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        timeout: float = ANSWER_TIMEOUT_SECONDS,
+        call: Call | None = None,
+        affinity_token: str | None = None,
+        key: str | None = None,
+        sequence: int | None = None,
+    ) -> requests.Response:
+        """Make the one request; every failure comes out as a LiveAgentError."""
+        url = host + protocol.BASE_PATH + (path or resource)
+        if query:
+            url += "?" + urlencode(query)
+        headers = protocol.headers(
+            self._api_version, affinity_token=affinity_token, key=key, sequence=sequence
+        )
+        if body is not None:
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        answer = self._send(method, url, headers, body, timeout, call)
+        _raise_for_status(resource, method, answer)
+        return answer
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        timeout: float,
+        call: Call | None,
+    ) -> requests.Response:
+        token = current_call.set(call)
+        try:
+            return self._session.request(
+                method,
+                url,
+                headers=headers,
+                data=body,
+                timeout=(CONNECT_TIMEOUT_SECONDS, timeout),
+                allow_redirects=False,
+            )
+        except requests.ConnectTimeout as exc:
+            raise Unreachable("Salesforce could not be reached in time") from exc
+        except requests.Timeout as exc:
+            raise NoAnswerInTime("Salesforce did not answer in time") from exc
+        except requests.RequestException as exc:
+            if call is not None and call.cancelled:
+                raise CallCancelled("the call was cut short") from exc
+            raise TransportError("the connection to Salesforce broke") from exc
+        finally:
+            current_call.reset(token)
+            if call is not None:
+                call.detach()
+
+
+def _raise_for_status(resource: str, method: str, answer: requests.Response) -> None:
+    status = answer.status_code
+    if status in SUCCESSES or (status == NO_CONTENT and method != "POST"):
+        return
+    if status == CONFLICT:
+        raise _conflict(resource, answer)
+    if status in ERRORS:
+        raise ERRORS[status](resource, status)
+    if 400 <= status < 500 and status not in {408, 429}:
+        raise RequestRefused(resource, status)
+    raise ServerFault(resource, status)
+
+
+def _conflict(resource: str, answer: requests.Response) -> ErrorStatus:
+    """Tell the two kinds of 409 apart: a duplicate poll, a wrong sequence."""
+    if resource == MESSAGES:
+        return DuplicatePoll(resource, CONFLICT)
+    text = answer.content[:1000].decode(errors="replace")
+    return OutOfSync(resource, CONFLICT, protocol.out_of_sync_actual(text))
+
+
+def may_follow(host: str, url: str) -> str | None:
+    """Return the host that a `SwitchServer` names, None if it is not to be trusted.
+
+    Only Salesforce's own domains are followed; a stand-in on this machine may
+    name another one on this machine.
+    """
+    found = re.fullmatch(r"(https?)://([A-Za-z0-9.-]+)(:[0-9]{1,5})?(/.*)?", url)
+    if not found:
+        return None
+    scheme, name, port, _ = found.groups()
+    ours = re.fullmatch(r"https?://(127\.0\.0\.1|localhost)(:[0-9]+)?", host)
+    if ours and name in {"127.0.0.1", "localhost"}:
+        return f"{scheme}://{name}{port or ''}"
+    trusted = name.lower().endswith((".salesforceliveagent.com", ".salesforcescrt.com"))
+    return f"https://{name}" if scheme == "https" and trusted and not port else None
+
+
+@cache
+def live_agent() -> LiveAgentClient:
+    """Return this process's client, as the settings describe it."""
+    session = new_session(user_agent=settings.USER_AGENT, ca_bundle=settings.CA_BUNDLE)
+    return LiveAgentClient(session, api_version=settings.API_VERSION)

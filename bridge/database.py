@@ -1,0 +1,116 @@
+"""How does code reach the database?
+
+Only through `in_database`: the decorated function runs on one of a few database
+threads, each with a connection that it keeps, while the caller waits. So
+
+* a process never has more connections than threads, however many chats there are;
+* who waits for anything else holds no connection, since the connection is not his;
+* who gets no thread in time is told so (`DatabaseUnavailable`), with nothing done.
+
+A decorated function is one transaction. When the connection breaks, it runs once
+more on a new one, and whether the first commit arrived is not known: so it has to
+lead to the same result when it has been carried out already. The functions of this
+package see to that with conditions on tokens that their callers choose.
+"""
+
+import functools
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any, ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.utils import InterfaceError, OperationalError
+
+from bridge.exceptions import DatabaseUnavailable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+WAIT_FOR_THREAD_SECONDS = 8.0
+RECONNECT_PAUSES_SECONDS = (0.0, 0.2, 1.0)
+
+_here = threading.local()
+
+
+def in_database(function: Callable[P, R]) -> Callable[P, R]:
+    """Run `function` on a database thread, as one transaction.
+
+    Called on a database thread already, it is part of the caller's transaction.
+    Raises DatabaseUnavailable when no thread or no connection is to be had.
+    """
+
+    @functools.wraps(function)
+    def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not getattr(_here, "is_database_thread", False):
+            return _submit(_transaction, function, *args, **kwargs)
+        if connection.in_atomic_block:
+            return function(*args, **kwargs)
+        with transaction.atomic():
+            return function(*args, **kwargs)
+
+    return on_database_thread
+
+
+def run_on_database_thread(
+    function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Run something that minds its own transactions, such as an admin page."""
+    return _submit(_plain, function, *args, **kwargs)
+
+
+def threads() -> int:
+    """Return how many database threads this process may have.
+
+    PostgreSQL: all allowed connections but the listener's. SQLite lets one writer
+    in at a time, so a second connection would only wait for the first.
+    """
+    if connection.vendor == "sqlite":
+        return 1
+    return max(1, settings.DATABASE_MAX_CONNECTIONS - 1)
+
+
+@functools.cache
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(
+        max_workers=threads(), thread_name_prefix="database", initializer=_begin
+    )
+
+
+def _begin() -> None:
+    _here.is_database_thread = True
+
+
+def _submit(
+    run: Callable[..., R], function: Callable[..., R], *args: Any, **kwargs: Any
+) -> R:
+    future = _executor().submit(run, function, *args, **kwargs)
+    try:
+        return future.result(timeout=WAIT_FOR_THREAD_SECONDS)
+    except FutureTimeout:
+        if future.cancel():
+            raise DatabaseUnavailable("the database is busy; try again") from None
+        return future.result()  # it is being carried out: see it through
+
+
+def _plain(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    connection.close_if_unusable_or_obsolete()
+    return function(*args, **kwargs)
+
+
+def _transaction(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """Carry out one transaction; on a broken connection, with a new one again."""
+    for pause in itertools.chain(RECONNECT_PAUSES_SECONDS, [None]):
+        try:
+            with transaction.atomic():
+                return function(*args, **kwargs)
+        except (OperationalError, InterfaceError) as exc:
+            connection.close()
+            if pause is None:
+                raise DatabaseUnavailable("the database cannot be reached") from exc
+            time.sleep(pause)
+    raise AssertionError("unreachable")

@@ -1,0 +1,151 @@
+"""What do the four endpoints have in common?
+
+Method, token, content type, body, and the JSON in which every answer and every
+error goes out.
+"""
+
+import functools
+import hmac
+import json
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from pydantic import ValidationError
+
+from bridge.exceptions import BodyTooLarge, BridgeError, InvalidRequest, Unauthorized
+from bridge.payloads import Payload
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY = 256 * 1024  # bytes
+LARGEST_DISCARDED = 64 * 1024 * 1024  # bytes read and thrown away for a clean answer
+CHUNK = 64 * 1024
+RETRY_AFTER_SECONDS = 2
+
+BAD = {"type": "bad", "message": "bad request"}
+
+P = TypeVar("P", bound=Payload)
+View = Callable[[HttpRequest, P], HttpResponse]
+
+
+def answer(
+    body: Mapping[str, Any], status: int = HTTPStatus.OK, cls: Any = HttpResponse
+) -> Any:
+    """Return a JSON answer in which Japanese stays readable."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return cls(text, status=status, content_type="application/json")
+
+
+def bad(status: int, errors: list[dict[str, str | None]]) -> HttpResponse:
+    """Return the one shape of every 4xx and 5xx."""
+    response: HttpResponse = answer({**BAD, "errors": errors}, status)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response["WWW-Authenticate"] = 'Bearer realm="liveagent-api"'
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response["Allow"] = "POST"
+    return response
+
+
+def endpoint(payload: type[P]) -> Callable[[View[P]], Callable[..., HttpResponse]]:
+    """Make a view of a function that takes a checked `payload`."""
+
+    def decorate(view: View[P]) -> Callable[..., HttpResponse]:
+        @csrf_exempt
+        @functools.wraps(view)
+        def checked(request: HttpRequest) -> HttpResponse:
+            try:
+                return view(request, _read(request, payload))
+            except BridgeError as exc:
+                return bad(exc.status, exc.errors)
+            except ValidationError as exc:
+                return bad(HTTPStatus.BAD_REQUEST, _errors(exc))
+            except Exception as exc:
+                # Its text may hold a customer's words: the log gets its place only.
+                logger.error("%s failed: %s", view.__name__, _where(exc))
+                return bad(HTTPStatus.INTERNAL_SERVER_ERROR, [])
+
+        return checked
+
+    return decorate
+
+
+def _read(request: HttpRequest, payload: type[P]) -> P:
+    if request.method != "POST":
+        raise _MethodNotAllowed("use POST")
+    body = _body(request)
+    _authorize(request)
+    if (request.content_type or "").lower() != "application/json":
+        raise InvalidRequest("is not application/json", field="Content-Type")
+    return payload.model_validate(_parse(body))
+
+
+class _MethodNotAllowed(BridgeError):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
+def _authorize(request: HttpRequest) -> None:
+    """Compare with every token that is valid, each in constant time."""
+    if not settings.BRIDGE_TOKENS:
+        return
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    matches = [
+        hmac.compare_digest(given.strip().encode(), token.encode())
+        for token in settings.BRIDGE_TOKENS
+    ]
+    if scheme.lower() != "bearer" or not any(matches):
+        raise Unauthorized("the token is missing or wrong", field="Authorization")
+
+
+def _body(request: HttpRequest) -> bytes:
+    """Read the body, also one that is sent in chunks.
+
+    What is too large is read to its end all the same and thrown away: a connection
+    closed on a sender who still sends loses him the answer.
+    """
+    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    stream = request.META["wsgi.input"] if chunked else request
+    body = stream.read(LARGEST_BODY + 1)
+    if len(body) <= LARGEST_BODY:
+        return bytes(body)
+    discarded = 0
+    while discarded < LARGEST_DISCARDED and (chunk := stream.read(CHUNK)):
+        discarded += len(chunk)
+    raise BodyTooLarge(f"the body is over {LARGEST_BODY} bytes")
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise InvalidRequest("the body is not a JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _errors(exc: ValidationError) -> list[dict[str, str | None]]:
+    """Say which key is wrong and why, without repeating what was in it."""
+    details = exc.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        {"field": str(detail["loc"][0]), "reason": detail["msg"]} for detail in details
+    ]
+
+
+def _where(exc: BaseException) -> str:
+    """Return an exception's type and the place it came from, not its text."""
+    frame = exc.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+    return f"{type(exc).__name__} at {place}"

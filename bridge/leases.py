@@ -1,0 +1,211 @@
+"""Who polls a chat, and how does what the poll brought get into the database?
+
+A lease says that one follower may poll one chat until a moment on the database's
+clock. Every write of a follower is conditional on its token, so that a stalled one
+cannot overwrite its successor, and starts the lease afresh for the next poll.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from bridge import chats, wakeups
+from bridge.database import in_database
+from bridge.events import Outcome, Reason, Standing, State
+from bridge.marks import digest, from_now
+from bridge.models import AgentMessage, Session
+from bridge.protocol import Batch, Credentials
+
+# How much longer than `clientPollTimeout` a lease lasts. A poll's own deadline
+# lies in between, so that no poll outlives the lease it began under.
+MARGIN_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Lease:
+    """The right to poll one chat, with what polling needs."""
+
+    session_id: int
+    line_id: str
+    token: int
+    credentials: Credentials
+    client_poll_timeout: int  # seconds
+    ack: int
+    offset: int | None
+    standing: Standing
+    reconnecting: bool
+
+
+@in_database
+def take(session_id: int, token: int) -> Lease | None:
+    """Take the lease of a chat that nobody polls; None when it is not to be had."""
+    free = Q(poll_until=None) | Q(poll_until__lt=Now()) | Q(poll_token=token)
+    session = Session.objects.open().filter(free, pk=session_id).first()
+    if session is None:
+        return None
+    taken = Session.objects.open().filter(free, pk=session_id)
+    if not taken.update(poll_token=token, poll_until=_end(session)):
+        return None
+    if session.state == State.OPENING:
+        # Its opener is dead, and what it had begun is unknown: end it.
+        chats.finish(session_id, Reason.LOST)
+        return None
+    return _lease(Session.objects.get(pk=session_id))
+
+
+@in_database
+def keep(session_id: int, token: int) -> Lease | None:
+    """Start the lease afresh for one more poll; None when it is lost or over."""
+    session = Session.objects.open().filter(pk=session_id, poll_token=token).first()
+    if session is None:
+        return None
+    own = Session.objects.open().filter(pk=session_id, poll_token=token)
+    if not own.update(poll_until=_end(session)):
+        return None
+    return _lease(session)
+
+
+@in_database
+def is_to_stop(session_id: int, token: int) -> bool:
+    """Whether the owner of `token` should leave its poll: for good, or to reconnect."""
+    own = Session.objects.open().filter(pk=session_id, poll_token=token)
+    return not own.filter(reconnecting=False).exists()
+
+
+@in_database
+def release(session_id: int, token: int) -> None:
+    """Give the lease up: no poll of ours is open, another process may begin."""
+    Session.objects.filter(pk=session_id, poll_token=token).update(poll_until=Now())
+
+
+def _end(session: Session) -> Any:
+    return from_now(session.client_poll_timeout + MARGIN_SECONDS)
+
+
+def _lease(session: Session) -> Lease:
+    return Lease(
+        session_id=session.pk,
+        line_id=session.line_id,
+        token=session.poll_token,
+        credentials=session.credentials,
+        client_poll_timeout=session.client_poll_timeout,
+        ack=session.ack,
+        offset=session.offset,
+        standing=Standing(
+            state=session.state,
+            reason=session.reason,
+            agent=session.agent,
+            queue_position=session.queue_position,
+            estimated_wait=session.estimated_wait,
+            visitor_idle_timeout=session.visitor_idle_timeout,
+        ),
+        reconnecting=session.reconnecting,
+    )
+
+
+# --- what a poll brought ------------------------------------------------------
+
+
+@in_database
+def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease | None:
+    """Store a batch: words, standing and ack together, and the lease afresh.
+
+    Returns the lease for the next poll. None when the chat is over or another
+    process's by now: then nothing is stored, and what Salesforce did not see
+    acknowledged it sends again. `resync` are the further columns that a
+    reconnection sets.
+    """
+    standing = outcome.standing
+    ack = lease.ack if batch.sequence is None else batch.sequence
+    changes: dict[str, Any] = {
+        "ack": ack,
+        "active_at": Now(),
+        "poll_until": from_now(lease.client_poll_timeout + MARGIN_SECONDS),
+        **resync,
+    }
+    if batch.offset is not None:
+        changes["offset"] = batch.offset
+    if standing != lease.standing:
+        changes |= _standing_columns(lease.standing, standing)
+    if outcome.words:
+        changes["agent_words"] = F("agent_words") + len(outcome.words)
+    if outcome.words and standing.visitor_idle_timeout:
+        changes["visitor_idle_at"] = from_now(standing.visitor_idle_timeout)
+    advanced = replace(
+        lease, ack=ack, offset=changes.get("offset", lease.offset), standing=standing
+    )
+    own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
+    if not own.filter(ack=lease.ack).update(**changes):
+        # Carried out before the connection broke, perhaps.
+        carried_out = ack != lease.ack and own.filter(ack=ack).exists()
+        return advanced if carried_out else None
+    _store_consequences(lease, outcome)
+    return advanced
+
+
+def _standing_columns(before: Standing, now: Standing) -> dict[str, Any]:
+    if now.state == State.ENDED:
+        return {}  # `finish` writes them
+    columns: dict[str, Any] = {
+        "state": now.state,
+        "agent": now.agent,
+        "queue_position": now.queue_position,
+        "estimated_wait": now.estimated_wait,
+        "visitor_idle_timeout": now.visitor_idle_timeout,
+    }
+    if now.state == State.ESTABLISHED != before.state:
+        columns["established_at"] = Now()
+    return columns
+
+
+def _store_consequences(lease: Lease, outcome: Outcome) -> None:
+    standing = outcome.standing
+    if outcome.words or standing.state == State.ENDED:
+        AgentMessage.objects.bulk_create(
+            AgentMessage(
+                session_id=lease.session_id,
+                line_id=lease.line_id,
+                text=words.text,
+                agent=words.agent,
+            )
+            for words in outcome.words
+        )
+        wakeups.ring(wakeups.words(digest(lease.line_id)))
+    if standing.state == State.ENDED:
+        chats.finish(lease.session_id, standing.reason, tell=standing.needs_farewell)
+    elif standing.state != lease.standing.state:
+        wakeups.ring(wakeups.chat(lease.session_id))
+        if standing.state == State.ESTABLISHED:
+            wakeups.tell("deliver", lease.session_id)  # what was said in the queue
+
+
+# --- change of affinity -------------------------------------------------------
+
+
+@in_database
+def want_reconnection(session_id: int, affinity_token: str) -> bool:
+    """Note a 503 and tell the poll's owner; False when the chat has no owner.
+
+    A reconnection that has come in between is not asked for again.
+    """
+    session = Session.objects.open().filter(pk=session_id)
+    if session.filter(affinity_token=affinity_token).update(reconnecting=True):
+        wakeups.tell("interrupt", session_id)
+    return session.exists()
+
+
+@in_database
+def begin_reconnection(lease: Lease) -> bool:
+    """Note that the poll's owner reconnects; nothing is sent meanwhile."""
+    own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
+    return bool(own.update(reconnecting=True))
+
+
+@in_database
+def end_reconnection(lease: Lease) -> None:
+    """Go on with the affinity there is: Salesforce knows of no change."""
+    own = Session.objects.filter(pk=lease.session_id, poll_token=lease.token)
+    own.update(reconnecting=False, send_until=None)
+    wakeups.tell("deliver", lease.session_id)

@@ -1,0 +1,201 @@
+"""What is known of a chat, and which words wait to go either way?
+
+`Session` is one row a chat. `AgentMessage` is the inbox: an agent's words until
+the bot has them. `VisitorMessage` is the outbox: a customer's words until
+Salesforce has them. Words are deleted once they are delivered.
+"""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from bridge.events import Reason, State
+from bridge.protocol import DEFAULT_POLL_TIMEOUT_SECONDS, FIRST_ACK, Credentials
+
+IDENTIFIER = 255  # characters of a line_id, a name, a message_id
+SECRET = 1024  # characters of a key or a token; both are opaque
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    """Chats, by what is asked of them most."""
+
+    def open(self) -> Self:
+        """Return the chats that go on."""
+        return self.exclude(state=State.ENDED)
+
+    def newest(self, line_id: str) -> "Session | None":
+        """Return the customer's newest chat, open or ended."""
+        return self.filter(line_id=line_id).order_by("-id").first()
+
+
+class Session(models.Model):
+    """One chat of one customer with Salesforce Live Agent."""
+
+    STATES = (
+        (State.OPENING, "opening"),
+        (State.WAITING, "waiting"),
+        (State.ESTABLISHED, "established"),
+        (State.ENDED, "ended"),
+    )
+    REASONS = (
+        (Reason.AGENT, "ended by the agent"),
+        (Reason.CLIENT, "ended by the customer"),
+        (Reason.UNAVAILABLE, "no agent available"),
+        (Reason.VISITOR_IDLE, "customer silent for too long"),
+        (Reason.BOT_IDLE, "bot silent for too long"),
+        (Reason.LOST, "lost at Salesforce"),
+        (Reason.ERROR, "error"),
+    )
+
+    line_id = models.CharField(max_length=IDENTIFIER)
+    display_name = models.CharField(max_length=IDENTIFIER)
+    state = models.CharField(max_length=16, choices=STATES, default=State.OPENING)
+    reason = models.CharField(max_length=16, choices=REASONS, blank=True)
+    agent = models.CharField(max_length=IDENTIFIER, blank=True)
+    queue_position = models.IntegerField(null=True)
+    estimated_wait = models.IntegerField(null=True, help_text="seconds")
+
+    opened_at = models.DateTimeField(db_default=Now())
+    established_at = models.DateTimeField(null=True)
+    active_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    # Where the chat lives at Salesforce. The key opens it: never shown anywhere.
+    host = models.CharField(max_length=IDENTIFIER, blank=True)
+    live_agent_id = models.CharField(max_length=IDENTIFIER, blank=True)
+    key = models.CharField(max_length=SECRET, blank=True)
+    affinity_token = models.CharField(max_length=SECRET, blank=True)
+    client_poll_timeout = models.IntegerField(
+        default=DEFAULT_POLL_TIMEOUT_SECONDS, help_text="seconds"
+    )
+
+    # How far the conversation is: our last POST, their last batch.
+    sequence = models.BigIntegerField(default=0)
+    ack = models.BigIntegerField(default=FIRST_ACK)
+    offset = models.BigIntegerField(null=True)
+    agent_words = models.IntegerField(default=0)
+    visitor_words = models.IntegerField(default=0)
+    reconnecting = models.BooleanField(default=False)
+
+    # Who may poll, and who may POST: until when, by which token.
+    poll_token = models.BigIntegerField(default=0)
+    poll_until = models.DateTimeField(null=True)
+    send_token = models.BigIntegerField(default=0)
+    send_until = models.DateTimeField(null=True)
+
+    # The two clocks that end a chat in silence.
+    bot_until = models.DateTimeField(db_default=Now())
+    visitor_idle_timeout = models.IntegerField(null=True, help_text="seconds")
+    visitor_idle_at = models.DateTimeField(null=True)
+
+    # What is left to do once it has ended.
+    farewell = models.CharField(max_length=32, blank=True)
+    farewell_until = models.DateTimeField(null=True)
+    undelivered = models.IntegerField(default=0)
+    handed_out_id = models.BigIntegerField(default=0)
+
+    objects = SessionQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("line_id",),
+                condition=~Q(state=State.ENDED),
+                name="one_open_chat_per_line_id",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("line_id", "-id"), name="newest_chat_of_line_id"),
+            models.Index(fields=("-opened_at",), name="newest_chats"),
+            models.Index(
+                fields=("poll_until",),
+                condition=~Q(state=State.ENDED),
+                name="open_chats_by_poll_lease",
+            ),
+            models.Index(
+                fields=("send_until",),
+                condition=~Q(farewell=""),
+                name="farewells_still_to_say",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"chat {self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the chat goes on, as far as the bot is told."""
+        return self.state != State.ENDED
+
+    @property
+    def credentials(self) -> Credentials:
+        """What a call to Salesforce for this chat needs."""
+        return Credentials(self.host, self.key, self.affinity_token)
+
+
+class AgentMessage(models.Model):
+    """An agent's words on their way to the bot; gone once it has them.
+
+    `claim` names the answer they are being written into, until `claimed_until`.
+    """
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="inbox")
+    line_id = models.CharField(max_length=IDENTIFIER)
+    text = models.TextField()
+    agent = models.CharField(max_length=IDENTIFIER)
+    at = models.DateTimeField(db_default=Now())
+    claim = models.BigIntegerField(default=0)
+    claimed_until = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (models.Index(fields=("line_id", "id"), name="inbox_in_order"),)
+
+    def __str__(self) -> str:
+        return f"agent message {self.pk}"
+
+
+class VisitorMessage(models.Model):
+    """A customer's words on their way to Salesforce.
+
+    `accepted` says that the bot was told `send`; `refused` that it was told `bad`
+    while their fate was unknown. Sent words leave at most a `message_id` or, where
+    the bot may ask again, a `digest` behind.
+    """
+
+    session = models.ForeignKey(Session, models.CASCADE, related_name="outbox")
+    line_id = models.CharField(max_length=IDENTIFIER)
+    request = models.BigIntegerField(unique=True)
+    message_id = models.CharField(max_length=IDENTIFIER, null=True)  # noqa: DJ001
+    text = models.TextField()
+    digest = models.CharField(max_length=64)
+    sequence = models.BigIntegerField(null=True)
+    accepted = models.BooleanField(default=False)
+    refused = models.BooleanField(default=False)
+    awaited_until = models.DateTimeField(null=True)
+    at = models.DateTimeField(db_default=Now())
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("line_id", "message_id"),
+                name="one_message_per_message_id",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("session", "id"),
+                condition=Q(sent_at=None),
+                name="outbox_in_order",
+            ),
+            models.Index(
+                fields=("session", "digest"),
+                condition=Q(accepted=False),
+                name="outbox_in_doubt",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"visitor message {self.pk}"

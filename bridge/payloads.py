@@ -1,0 +1,89 @@
+"""What does each endpoint accept?
+
+Strict models: nothing is converted, unknown keys are ignored, an optional key that
+is null counts as absent.
+"""
+
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+
+from bridge.models import IDENTIFIER
+
+LONGEST_MESSAGE = 10_000  # characters
+DEEPEST_ENTITY = 32  # levels of nesting
+
+
+def _plain_text(value: str) -> str:
+    """Refuse what no database keeps and no encoder takes."""
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("holds a lone surrogate")
+    return value
+
+
+def _sound(value: Any) -> Any:
+    """Refuse what could not be passed on as JSON; looks at every level."""
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST_ENTITY:
+            raise ValueError("is nested too deeply")
+        level = [part for each in level for part in _parts(each)]
+    return value
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        _plain_text(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("holds NaN or Infinity")
+    elif isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    elif isinstance(value, list):
+        return value
+    return []
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_plain_text)]
+Identifier = Annotated[Text, Field(max_length=IDENTIFIER)]
+Entities = Annotated[list[dict[str, Any]], AfterValidator(_sound)]
+
+
+class Payload(BaseModel):
+    """What all four endpoints accept: whose chat it is about."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    line_id: Identifier
+
+
+class Init(Payload):
+    """The body of `/init`."""
+
+    display_name: Identifier
+    prechatEntities: Entities = []  # the published spelling
+
+    @field_validator("prechatEntities", mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        return [] if value is None else value
+
+
+class Messages(Payload):
+    """The body of `/messages`."""
+
+    ack: Annotated[int, Field(ge=0)] | None = None
+
+
+class Send(Payload):
+    """The body of `/send`."""
+
+    message: Annotated[Text, Field(max_length=LONGEST_MESSAGE)]
+    message_id: Identifier | None = None
+
+
+class Close(Payload):
+    """The body of `/close`."""

@@ -1,0 +1,227 @@
+"""How do an agent's words get from Salesforce into the inbox?
+
+A follower owns the long poll of one open chat, whoever asks for words meanwhile:
+poll, store what came together with the new ack, poll on. Its lease says that it is
+the only one in the whole deployment; a second poll would end the chat.
+
+Source: Chat REST API Developer Guide, "Your Message Long Polling Loop".
+"""
+
+import logging
+import threading
+import time
+
+from bridge import chats, leases, reconnection, wakeups
+from bridge.client import live_agent
+from bridge.events import State, absorb
+from bridge.exceptions import (
+    AffinityChanged,
+    CallCancelled,
+    DatabaseUnavailable,
+    DuplicatePoll,
+    LiveAgentError,
+    NoAnswerInTime,
+    SessionGone,
+)
+from bridge.leases import Lease
+from bridge.marks import new_token
+from bridge.pace import Pause
+from bridge.protocol import Batch
+from bridge.transport import Call
+
+logger = logging.getLogger(__name__)
+
+# After `clientPollTimeout` Salesforce has answered, or will not any more.
+PATIENCE_SECONDS = 1.0
+# A poll that trickles on past this much more is cut; its lease lasts longer still.
+DEADLINE_SECONDS = 1.5
+# A lease that has waited so long for its poll is started afresh first.
+STALE_SECONDS = 1.0
+
+_lock = threading.Lock()
+_followers: dict[int, "Follower"] = {}
+
+
+def follow(lease: Lease) -> None:
+    """Poll the chat of `lease` in a thread of its own until it ends or is lost."""
+    follower = Follower(lease)
+    with _lock:
+        _followers[lease.session_id] = follower
+    threading.Thread(target=follower.run, daemon=True).start()
+
+
+def take_up(session_id: int) -> bool:
+    """Follow a chat that nobody follows; False when somebody does after all."""
+    lease = leases.take(session_id, new_token())
+    if lease is None:
+        return False
+    follow(lease)
+    return True
+
+
+def interrupt(session_id: int) -> None:
+    """Have the chat's follower, if it is here, look at the row instead of waiting."""
+    with _lock:
+        follower = _followers.get(session_id)
+    if follower is not None:
+        threading.Thread(target=follower.interrupt, daemon=True).start()
+
+
+def cut_overdue() -> None:
+    """Cut the polls that have outlived their deadline."""
+    now = time.monotonic()
+    with _lock:
+        overdue = [each for each in _followers.values() if each.deadline < now]
+    for follower in overdue:
+        follower.call.cancel()
+
+
+class Follower:
+    """The owner of one chat's poll."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease: Lease | None = lease
+        self._session_id = lease.session_id
+        self._token = lease.token
+        self._leased_at = time.monotonic()
+        self._pause = Pause()
+        self._interrupted: Call | None = None
+        self.call = Call()
+        self.deadline = float("inf")
+
+    def interrupt(self) -> None:
+        """Cut the poll under way, if the row says that it is to stop.
+
+        The message may come late. To cut a poll that should go on would mean to
+        begin a second one, so the row is asked, and only a poll that was there
+        before it answered is cut.
+        """
+        call = None
+        while call is not self.call:
+            call = self.call
+            if not leases.is_to_stop(self._session_id, self._token):
+                return
+            self._interrupted = call
+            call.cancel()
+
+    def run(self) -> None:
+        """Follow the chat until it is over, or lost to another follower."""
+        try:
+            while self._lease is not None:
+                self._lease = self._carry_on(self._lease)
+        finally:
+            with _lock:
+                if _followers.get(self._session_id) is self:
+                    del _followers[self._session_id]
+
+    def _carry_on(self, lease: Lease) -> Lease | None:
+        """Take one step; whatever goes wrong in it, the chat is not let go of."""
+        try:
+            return self._step(lease)
+        except (SessionGone, DuplicatePoll) as exc:
+            logger.warning("chat %s is lost: %s", lease.session_id, exc)
+            chats.lost(lease.session_id)
+            return None
+        except DatabaseUnavailable:
+            logger.warning("chat %s: polling waits for the database", lease.session_id)
+        except Exception:
+            logger.exception("chat %s: a poll's step failed", lease.session_id)
+        self._pause()
+        return self._renewed_until_known(lease)
+
+    def _renewed_until_known(self, lease: Lease) -> Lease | None:
+        try:
+            return self._renewed(lease)
+        except DatabaseUnavailable:
+            return lease
+
+    def _step(self, lease: Lease) -> Lease | None:
+        """Poll once and store what came; returns the lease for the next step."""
+        if time.monotonic() - self._leased_at > STALE_SECONDS:
+            renewed = self._renewed(lease)
+            if renewed is None:
+                return None
+            lease = renewed
+        if lease.reconnecting:
+            return self._reconnect(lease)
+        try:
+            batch = self._poll(lease)
+        except AffinityChanged:
+            leases.begin_reconnection(lease)
+            return self._reconnect(lease)
+        except CallCancelled:
+            return self._after_cancellation(lease)
+        except NoAnswerInTime:
+            return self._outwait(lease)
+        except (SessionGone, DuplicatePoll):
+            raise
+        except LiveAgentError as exc:
+            logger.warning("chat %s: polling again after: %s", lease.session_id, exc)
+            self._pause()
+            return self._renewed(lease)
+        self._pause.reset()
+        return self._store(lease, batch)
+
+    def _poll(self, lease: Lease) -> Batch | None:
+        self.call = Call()
+        timeout = lease.client_poll_timeout
+        self.deadline = self._leased_at + timeout + DEADLINE_SECONDS
+        try:
+            return live_agent().messages(
+                lease.credentials,
+                ack=lease.ack,
+                hold=timeout + PATIENCE_SECONDS,
+                call=self.call,
+            )
+        finally:
+            self.deadline = float("inf")
+
+    def _after_cancellation(self, lease: Lease) -> Lease | None:
+        """Look why the poll was cut: on purpose, or because it was overdue."""
+        if self._interrupted is self.call:
+            return self._renewed(lease)
+        return self._outwait(lease)
+
+    def _outwait(self, lease: Lease) -> Lease | None:
+        """Wait until Salesforce cannot hold the abandoned poll any more."""
+        logger.warning("chat %s: no answer to a poll in time", lease.session_id)
+        lasts = lease.client_poll_timeout + leases.MARGIN_SECONDS
+        time.sleep(max(0.0, self._leased_at + lasts - time.monotonic()))
+        return self._renewed(lease)
+
+    def _store(self, lease: Lease, batch: Batch | None) -> Lease | None:
+        """Store a poll's answer; it is kept until that has worked."""
+        if batch is None:
+            return self._renewed(lease)
+        if batch.sequence is not None and batch.sequence <= lease.ack:
+            logger.info("chat %s: batch came again", lease.session_id)
+            return self._renewed(lease)
+        outcome = absorb(lease.standing, batch.events)
+        if outcome.unknown:
+            logger.info("chat %s: unknown events %s", lease.session_id, outcome.unknown)
+        started = time.monotonic()
+        while True:
+            try:
+                after = leases.record(lease, batch, outcome)
+                break
+            except DatabaseUnavailable:
+                self._pause()
+                started = time.monotonic()
+        self._leased_at = started
+        over = after is None or outcome.standing.state == State.ENDED
+        return None if over else after
+
+    def _reconnect(self, lease: Lease) -> Lease | None:
+        reconnected = reconnection.reconnect(lease)
+        self._leased_at = time.monotonic()
+        return self._renewed(reconnected) if reconnected else None
+
+    def _renewed(self, lease: Lease) -> Lease | None:
+        """Start the lease afresh; None when the chat is over or another's."""
+        started = time.monotonic()
+        renewed = leases.keep(lease.session_id, lease.token)
+        self._leased_at = started
+        return renewed
+
+
+wakeups.command("interrupt", interrupt)

@@ -1,0 +1,193 @@
+"""How does a chat survive a change of affinity?
+
+Salesforce answers 503 when a session has moved to another server. The owner of the
+poll alone puts that right, holding the send lease as well: ReconnectSession, then
+poll until `ChasitorSessionData` comes, then ChasitorResyncState, and then all that
+has changed in one transaction. Until then the row is as it was, so that whoever
+takes the chat up after a crash begins anew.
+
+Source: Chat REST API Developer Guide, status code 503 and "ReconnectSession".
+"""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+
+from bridge import leases, outbox, wakeups
+from bridge.client import live_agent
+from bridge.database import in_database
+from bridge.events import absorb
+from bridge.exceptions import (
+    AffinityChanged,
+    DuplicatePoll,
+    LiveAgentError,
+    MethodRefused,
+    NoAnswerInTime,
+    RequestRefused,
+    SessionGone,
+)
+from bridge.leases import MARGIN_SECONDS, Lease
+from bridge.marks import new_token
+from bridge.models import Session
+from bridge.pace import Pause
+from bridge.protocol import (
+    FIRST_ACK,
+    Batch,
+    Credentials,
+    Event,
+    Line,
+    Reconnection,
+    read_transcript,
+)
+from bridge.transcripts import has_arrived, joined, unseen_words
+from bridge.transport import Call
+
+logger = logging.getLogger(__name__)
+
+POLL_PATIENCE_SECONDS = 1.0
+LEASE_WAIT_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _NewStart:
+    """What the new server has told: how to go on, and what was said so far."""
+
+    reconnection: Reconnection
+    events: tuple[Event, ...]
+    sequence: int
+    offset: int | None
+    transcript: tuple[Line, ...]
+
+
+def reconnect(lease: Lease) -> Lease | None:
+    """Bring the chat to its new server; None when it is over or another's.
+
+    Raises SessionGone or DuplicatePoll when Salesforce has ended it meanwhile.
+    """
+    logger.info("chat %s: reconnecting", lease.session_id)
+    return _Handover(lease).carry_out()
+
+
+class _Handover:
+    """One reconnection, under both leases of a chat."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self._send_token = new_token()
+        self._pause = Pause()
+
+    def carry_out(self) -> Lease | None:
+        while self._hold_both():
+            try:
+                new = self._new_start()
+                if new is None:
+                    return None
+                return _store(self._lease, new)
+            except MethodRefused:
+                # No change is known: it was an outage, and it is over.
+                leases.end_reconnection(self._lease)
+                return replace(self._lease, reconnecting=False)
+            except (SessionGone, DuplicatePoll):
+                raise
+            except LiveAgentError as exc:
+                self._after_failure(exc)
+        return None
+
+    def _after_failure(self, exc: LiveAgentError) -> None:
+        logger.warning(
+            "chat %s: reconnecting again after: %s", self._lease.session_id, exc
+        )
+        if isinstance(exc, NoAnswerInTime):
+            time.sleep(MARGIN_SECONDS)  # an abandoned poll has to end first
+        self._pause()
+
+    def _hold_both(self) -> bool:
+        """Start both leases afresh; waits until a sender under way is done."""
+        seconds = self._lease.client_poll_timeout + MARGIN_SECONDS
+        session_id = self._lease.session_id
+        while leases.keep(session_id, self._lease.token):
+            if outbox.take_lease(session_id, self._send_token, seconds):
+                return True
+            time.sleep(LEASE_WAIT_SECONDS)
+        return False
+
+    def _new_start(self) -> _NewStart | None:
+        old = self._lease.credentials
+        answer = live_agent().reconnect_session(old, offset=self._lease.offset)
+        credentials = replace(old, affinity_token=answer.affinity_token)
+        ack = FIRST_ACK if answer.reset_sequence else self._lease.ack
+        events: tuple[Event, ...] = ()
+        while self._hold_both():
+            try:
+                batch = self._poll(credentials, ack)
+            except (AffinityChanged, SessionGone, DuplicatePoll):
+                raise
+            except LiveAgentError as exc:
+                self._after_failure(exc)
+                continue
+            if batch is None:
+                continue
+            events += batch.events
+            ack = ack if batch.sequence is None else batch.sequence
+            for event in batch.events:
+                if event.type == "ChasitorSessionData":
+                    self._resync(credentials)
+                    transcript = read_transcript(event.message)
+                    return _NewStart(answer, events, ack, batch.offset, transcript)
+        return None
+
+    def _poll(self, credentials: Credentials, ack: int) -> Batch | None:
+        hold = self._lease.client_poll_timeout + POLL_PATIENCE_SECONDS
+        return live_agent().messages(credentials, ack=ack, hold=hold, call=Call())
+
+    def _resync(self, credentials: Credentials) -> None:
+        organization_id = settings.LIVEAGENT_ORGANIZATION_ID
+        while True:
+            try:
+                return live_agent().resync_state(
+                    credentials, organization_id=organization_id
+                )
+            except (AffinityChanged, SessionGone):
+                raise
+            except RequestRefused as exc:
+                logger.warning("chat %s: %s", self._lease.session_id, exc)
+                return None
+            except LiveAgentError:
+                self._pause()
+                if not self._hold_both():
+                    raise
+
+
+@in_database
+def _store(lease: Lease, new: _NewStart) -> Lease | None:
+    """Go over to the new server, with what was said while there was none."""
+    session = Session.objects.get(pk=lease.session_id)
+    outcome = absorb(lease.standing, new.events)
+    missed = unseen_words(new.transcript, session.agent_words)
+    outcome = replace(outcome, words=joined(missed, outcome.words))
+    columns = {
+        "reconnecting": False,
+        "affinity_token": new.reconnection.affinity_token,
+        "send_until": None,
+    }
+    if new.reconnection.reset_sequence:
+        columns["sequence"] = 0
+    batch = Batch(new.events, new.sequence, new.offset)
+    if leases.record(lease, batch, outcome, **columns) is None:
+        return None
+    _settle_doubt(session, new)
+    wakeups.tell("deliver", lease.session_id)
+    return leases.keep(lease.session_id, lease.token)
+
+
+def _settle_doubt(session: Session, new: _NewStart) -> None:
+    """See in the transcript whether the words in doubt have arrived."""
+    doubtful = outbox.unsent(session.pk).exclude(sequence=None).first()
+    if doubtful is not None and has_arrived(
+        new.transcript, doubtful.text, session.visitor_words
+    ):
+        outbox.sent(session.pk, doubtful.pk)
+    if new.reconnection.reset_sequence:
+        outbox.forget_numbers(session.pk)

@@ -1,0 +1,203 @@
+"""How do a customer's words get from the outbox to Salesforce, in order and once?
+
+One sender per chat at a time, by a lease of its own, takes the parcels in order and
+repeats the same sequence number until Salesforce has answered. When the chat is
+over it says farewell, as its last parcel.
+
+Source of the rules on sequence numbers: Chat REST API Developer Guide,
+"X-LIVEAGENT-SEQUENCE"; the text of a 409 as live servers send it.
+"""
+
+import logging
+import threading
+from dataclasses import replace
+
+from bridge import chats, leases, outbox, wakeups
+from bridge.client import live_agent
+from bridge.exceptions import (
+    AffinityChanged,
+    DatabaseUnavailable,
+    LiveAgentError,
+    OutOfSync,
+    RequestRefused,
+    SessionGone,
+)
+from bridge.marks import new_token
+from bridge.outbox import Parcel
+from bridge.pace import Pause
+
+logger = logging.getLogger(__name__)
+
+_lock = threading.Lock()
+_running: set[int] = set()
+_again: set[int] = set()
+
+
+def kick(session_id: int) -> None:
+    """See to it that what a chat has to send is being sent."""
+    with _lock:
+        if session_id in _running:
+            _again.add(session_id)
+            return
+        _running.add(session_id)
+    threading.Thread(target=_run, args=(session_id,), daemon=True).start()
+
+
+def _run(session_id: int) -> None:
+    """Send for one chat until there is nothing left or it is another's turn."""
+    while True:
+        try:
+            _Sender(session_id).work()
+        except DatabaseUnavailable:
+            logger.warning("chat %s: sending waits for the database", session_id)
+        except Exception:
+            logger.exception("chat %s: the sender failed", session_id)
+        with _lock:
+            if session_id not in _again:
+                _running.discard(session_id)
+                return
+            _again.discard(session_id)
+
+
+class _Sender:
+    """One holder of one chat's send lease."""
+
+    def __init__(self, session_id: int) -> None:
+        self._session_id = session_id
+        self._token = new_token()
+        self._pause = Pause(longest=2.0)
+
+    def work(self) -> None:
+        """Take the lease, send what there is, give it back."""
+        while outbox.take_lease(self._session_id, self._token):
+            while self._send_next():
+                pass
+            if not outbox.release_lease(self._session_id, self._token):
+                return
+
+    def _send_next(self) -> bool:
+        """Send one parcel; False when this sender is done."""
+        parcel = outbox.next_parcel(self._session_id, self._token)
+        if parcel is None:
+            return False
+        if parcel.farewell:
+            return _Farewell(self._session_id, parcel, self._pause).say()
+        try:
+            return self._post(parcel)
+        except SessionGone:
+            chats.lost(self._session_id)
+            return False
+        except AffinityChanged:
+            return self._affinity_changed(parcel)
+        except RequestRefused as exc:
+            logger.warning("chat %s: words refused: %s", self._session_id, exc)
+            outbox.reject(self._session_id, self._token, parcel)
+        except LiveAgentError as exc:
+            logger.warning("chat %s: sending again after: %s", self._session_id, exc)
+            if chats.farewell_is_overdue(self._session_id):
+                chats.farewell_said(self._session_id)
+                return False
+            self._pause()
+        return True
+
+    def _post(self, parcel: Parcel) -> bool:
+        try:
+            live_agent().chat_message(
+                parcel.credentials, sequence=parcel.sequence, text=parcel.text
+            )
+        except OutOfSync as exc:
+            if not _has_arrived(parcel, exc):
+                return self._resync(parcel, exc)
+        self._pause.reset()
+        outbox.sent(self._session_id, parcel.row_id)
+        return True
+
+    def _resync(self, parcel: Parcel, conflict: OutOfSync) -> bool:
+        """Post under the number that Salesforce asks for.
+
+        It names the last number it took; whether some servers name the next one
+        instead is not proven, so that is tried too.
+        """
+        if conflict.actual is None:
+            raise conflict
+        for number in (conflict.actual + 1, conflict.actual, conflict.actual + 2):
+            logger.info("chat %s: out of sync, now %s", self._session_id, number)
+            if not outbox.renumber(self._session_id, self._token, parcel, number):
+                return True
+            attempt = replace(parcel, sequence=number)
+            try:
+                live_agent().chat_message(
+                    parcel.credentials, sequence=number, text=parcel.text
+                )
+            except OutOfSync:
+                continue
+            outbox.sent(self._session_id, attempt.row_id)
+            return True
+        raise conflict
+
+    def _affinity_changed(self, parcel: Parcel) -> bool:
+        """Leave it to the owner of the poll; what is unsent stays where it is.
+
+        An ended chat has no owner any more. Only its farewell is carried over, since
+        it is not known which words had arrived.
+        """
+        token = parcel.credentials.affinity_token
+        if leases.want_reconnection(self._session_id, token):
+            return False
+        outbox.drop_unsent(self._session_id)
+        return True
+
+
+def _has_arrived(parcel: Parcel, conflict: OutOfSync) -> bool:
+    """Whether a 409 says that an earlier attempt with this number was taken."""
+    posted_before = not parcel.fresh
+    return (
+        posted_before
+        and conflict.actual is not None
+        and conflict.actual >= parcel.sequence
+    )
+
+
+class _Farewell:
+    """Telling Salesforce that a chat is over."""
+
+    def __init__(self, session_id: int, parcel: Parcel, pause: Pause) -> None:
+        self._session_id = session_id
+        self._parcel = parcel
+        self._pause = pause
+
+    def say(self) -> bool:
+        """End the chat at Salesforce; True when that is to be tried again."""
+        try:
+            self._end()
+        except SessionGone:
+            pass  # it is over there as well
+        except LiveAgentError as exc:
+            if not chats.farewell_is_overdue(self._session_id):
+                self._pause()
+                return True
+            logger.warning("chat %s: no farewell: %s", self._session_id, exc)
+        chats.farewell_said(self._session_id)
+        return False
+
+    def _end(self) -> None:
+        """Say ChatEnd; where Salesforce will not hear it, delete the session."""
+        credentials = self._parcel.credentials
+        try:
+            live_agent().chat_end(
+                credentials,
+                sequence=self._parcel.sequence,
+                reason=self._parcel.farewell,
+            )
+        except SessionGone:
+            raise
+        except AffinityChanged:
+            new = live_agent().reconnect_session(credentials, offset=None)
+            moved = replace(credentials, affinity_token=new.affinity_token)
+            live_agent().delete_session(moved)
+        except LiveAgentError as exc:
+            logger.info("chat %s: deleting instead: %s", self._session_id, exc)
+            live_agent().delete_session(credentials)
+
+
+wakeups.command("deliver", kick)

@@ -1,0 +1,204 @@
+"""What happens when a bot opens a chat, asks for words, sends some, or closes?
+
+The four verbs behind the endpoints, free of HTTP. Each returns plain values and
+answers within 25 seconds, since a Heroku router cuts after thirty.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bridge import chats, inbox, opening, outbox, sender, wakeups
+from bridge.chats import Reservation
+from bridge.events import Reason, State
+from bridge.exceptions import NoOpenChat, TemporarilyUnavailable
+from bridge.inbox import Look
+from bridge.marks import digest, new_token
+from bridge.models import Session
+from bridge.outbox import Fate, Ticket
+from bridge.protocol import Json
+
+logger = logging.getLogger(__name__)
+
+HOLD_SECONDS = 24.0  # how long /messages waits for words
+OPEN_SECONDS = 18.0  # how long /init waits for Salesforce to take the request
+FAIL_FAST_SECONDS = 10.0  # of them, kept for that answer
+LAST_MOMENT_SECONDS = 5.0  # and how long a failed /init waits to end what it began
+SEND_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 1.0  # should a wake-up be lost
+
+FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How opening a chat went; `chat` is None where there was no room for it."""
+
+    chat: Session | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether Salesforce has taken the request."""
+        return self.chat is not None and self.chat.is_open and not self.is_pending
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether Salesforce has not said yet."""
+        return self.chat is not None and self.chat.state == State.OPENING
+
+    @property
+    def reason(self) -> str:
+        """Why it failed."""
+        if self.chat is None:
+            return FULL
+        return self.chat.reason or Reason.ERROR
+
+
+def open_chat(
+    *, line_id: str, display_name: str, prechat_entities: Sequence[Json]
+) -> Opened:
+    """Return the customer's open chat, opened now unless it is open already.
+
+    Whoever comes while it is being opened waits for the same outcome.
+    """
+    deadline = time.monotonic() + OPEN_SECONDS
+    opened = Opened(None)
+    while time.monotonic() < deadline:
+        token = new_token()
+        reservation = chats.reserve(line_id, display_name, token)
+        if reservation is None:
+            return Opened(None)
+        if reservation.mine:
+            opening.open_at_salesforce(
+                reservation.session_id,
+                token,
+                line_id,
+                display_name,
+                prechat_entities,
+                deadline=deadline - FAIL_FAST_SECONDS,
+            )
+        opened = _outcome(reservation, deadline)
+        if reservation.mine or not _died_with_its_opener(opened):
+            break
+    return opened
+
+
+def _outcome(reservation: Reservation, deadline: float) -> Opened:
+    """Wait until Salesforce has said yes or no, or has had its time."""
+    session_id = reservation.session_id
+    with wakeups.listening(wakeups.chat(session_id)) as bell:
+        while True:
+            opened = Opened(chats.look(session_id))
+            left = deadline - time.monotonic()
+            if not opened.is_pending or left <= 0:
+                break
+            bell.wait(min(left, LOOK_AGAIN_SECONDS))
+    if opened.is_pending and reservation.mine:
+        chats.finish(session_id, Reason.ERROR)
+    if not opened.ok:
+        _wait_for_farewell(session_id, until=deadline + LAST_MOMENT_SECONDS)
+    return Opened(chats.look(session_id))
+
+
+def _died_with_its_opener(opened: Opened) -> bool:
+    """Whether the process that was opening this chat was killed doing so."""
+    return opened.chat is not None and opened.chat.reason == Reason.LOST
+
+
+def next_message(
+    *,
+    line_id: str,
+    ack: int | None,
+    is_there: Callable[[], bool] = lambda: True,
+) -> Look:
+    """Return the oldest words for the bot, the end, or nothing after a while.
+
+    A caller that has gone (`is_there`) is given nothing. Raises InvalidRequest for
+    an `ack` that is too high.
+    """
+    deadline = time.monotonic() + HOLD_SECONDS
+    topic = wakeups.words(digest(line_id))
+    claim = new_token()
+
+    def take() -> Look:
+        alone = wakeups.listeners(topic) == 1
+        return inbox.take(line_id, claim=claim, ack=ack, alone=alone)
+
+    with wakeups.listening(topic) as bell:
+        chats.bot_seen(line_id, for_seconds=HOLD_SECONDS)
+        look = take()
+        while look.words is None and not look.is_end:
+            if not bell.wait(deadline - time.monotonic()):
+                break
+            if not is_there():
+                return Look(None, look.chat)
+            look = take()
+    return look
+
+
+def send_message(*, line_id: str, text: str, message_id: str | None) -> None:
+    """Return once the agent has the words, or they are kept until one joins.
+
+    Raises NoOpenChat, or TemporarilyUnavailable when it did not work out in time;
+    then the same words sent again continue this attempt.
+    """
+    deadline = time.monotonic() + SEND_SECONDS
+    request = new_token()
+    while True:
+        ticket = outbox.put(line_id, text, message_id=message_id, request=request)
+        fate = _fate(ticket, deadline)
+        if fate == Fate.SENT:
+            return
+        if fate == Fate.GONE:
+            _raise_for_dropped(ticket)
+        if time.monotonic() >= deadline:
+            raise TemporarilyUnavailable("Salesforce has not taken it; send it again")
+
+
+def _fate(ticket: Ticket, deadline: float) -> str:
+    """Wait for a row's fate; PENDING when the time is over."""
+    if ticket.fate == Fate.SENT:
+        return ticket.fate
+    with wakeups.listening(wakeups.chat(ticket.session_id)) as bell:
+        if ticket.fate == Fate.ANOTHERS:
+            bell.wait(min(deadline - time.monotonic(), LOOK_AGAIN_SECONDS))
+            return Fate.PENDING
+        sender.kick(ticket.session_id)
+        while (left := deadline - time.monotonic()) > 0:
+            if not bell.wait(min(left, LOOK_AGAIN_SECONDS)):
+                sender.kick(ticket.session_id)
+            fate = outbox.fate(ticket.row_id)
+            if fate != Fate.PENDING:
+                return fate
+    return outbox.give_up(ticket.row_id)
+
+
+def _raise_for_dropped(ticket: Ticket) -> None:
+    chat = chats.look(ticket.session_id)
+    if chat is not None and chat.is_open:
+        raise TemporarilyUnavailable("Salesforce does not take it")
+    raise NoOpenChat("the chat has ended", field="line_id")
+
+
+def close_chat(*, line_id: str) -> Session | None:
+    """End the customer's chat; returns it, None where there never was one.
+
+    Salesforce hears of it before this returns or, if it cannot be reached in time,
+    in the background.
+    """
+    chat = chats.close(line_id)
+    if chat is not None and chat.farewell:
+        sender.kick(chat.pk)
+        _wait_for_farewell(chat.pk, until=time.monotonic() + CLOSE_SECONDS)
+    return chat
+
+
+def _wait_for_farewell(session_id: int, *, until: float) -> None:
+    with wakeups.listening(wakeups.chat(session_id)) as bell:
+        while (left := until - time.monotonic()) > 0:
+            chat = chats.look(session_id)
+            if chat is None or not chat.farewell:
+                return
+            bell.wait(min(left, LOOK_AGAIN_SECONDS))

@@ -1,0 +1,122 @@
+"""Who sees to it that every open chat is looked after?
+
+One supervisor in each server process: it takes up chats that nobody polls, so that
+a restart goes on by itself, ends the chats whose time is up, restarts senders whose
+process died, and rings bells whose ring may have been lost.
+"""
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+
+from bridge import chats, poller, sender, wakeups
+from bridge.database import in_database
+from bridge.events import Reason, State
+from bridge.exceptions import DatabaseUnavailable
+from bridge.marks import digest, from_now
+from bridge.models import AgentMessage, Session, VisitorMessage
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+CUT_SECONDS = 0.5
+SAFETY_NET_SECONDS = 5.0
+JUST_ENDED_SECONDS = 30.0
+MOST_AT_ONCE = 200  # chats taken up in one look; others leave some to us
+
+
+@functools.cache
+def start() -> None:
+    """Begin to look after chats in this process; a second call changes nothing."""
+    for loop, seconds in (
+        (look_after_chats, LOOK_SECONDS),
+        (poller.cut_overdue, CUT_SECONDS),
+        (ring_missed_bells, SAFETY_NET_SECONDS),
+    ):
+        threading.Thread(target=_every, args=(seconds, loop), daemon=True).start()
+    threading.Thread(target=wakeups.relay, daemon=True).start()
+
+
+def _every(seconds: float, work: Callable[[], None]) -> None:
+    while True:
+        time.sleep(seconds)
+        try:
+            work()
+        except DatabaseUnavailable:
+            logger.warning("the supervisor waits for the database")
+        except Exception:
+            logger.exception("the supervisor failed, and goes on")
+
+
+def look_after_chats() -> None:
+    """Do once what has to be done for chats that nobody is working on."""
+    for session_id in _unpolled():
+        poller.take_up(session_id)
+    for session_id, reason in _out_of_time():
+        chats.finish(session_id, reason)
+    for session_id in _unsent():
+        sender.kick(session_id)
+
+
+def ring_missed_bells() -> None:
+    """Ring for words that are there although somebody here still waits for them."""
+    for topic in _missed():
+        wakeups.ring_here(topic)
+
+
+@in_database
+def _unpolled() -> list[int]:
+    free = Q(poll_until=None) | Q(poll_until__lt=Now())
+    chats_without = Session.objects.open().filter(free).order_by("poll_until")
+    return list(chats_without.values_list("pk", flat=True)[:MOST_AT_ONCE])
+
+
+@in_database
+def _out_of_time() -> list[tuple[int, str]]:
+    """Return the chats whose customer or whose bot has been silent for too long."""
+    bot_gone = from_now(-settings.BOT_IDLE_SECONDS)
+    found = Session.objects.open().exclude(state=State.OPENING)
+    visitor_silent = found.filter(visitor_idle_at__lt=Now())
+    bot_silent = found.filter(bot_until__lt=bot_gone)
+    return [
+        *(
+            (pk, Reason.VISITOR_IDLE)
+            for pk in visitor_silent.values_list("pk", flat=True)
+        ),
+        *((pk, Reason.BOT_IDLE) for pk in bot_silent.values_list("pk", flat=True)),
+    ]
+
+
+@in_database
+def _unsent() -> list[int]:
+    """Return the chats with something to send that no sender is at."""
+    rows = VisitorMessage.objects.filter(
+        session=OuterRef("pk"), sent_at=None, refused=False
+    )
+    waits = Exists(rows) & Q(state=State.ESTABLISHED, reconnecting=False)
+    nobody = Q(send_until=None) | Q(send_until__lt=Now())
+    idle = Session.objects.filter(nobody).filter(waits | ~Q(farewell=""))
+    return list(idle.values_list("pk", flat=True)[:MOST_AT_ONCE])
+
+
+@in_database
+def _missed() -> list[str]:
+    """Return the topics awaited here that have words or an end to them."""
+    awaited = set(wakeups.awaited("words:"))
+    if not awaited:
+        return []
+    unclaimed = Q(claimed_until=None) | Q(claimed_until__lt=Now())
+    words = AgentMessage.objects.filter(unclaimed)
+    ended = Session.objects.filter(ended_at__gt=from_now(-JUST_ENDED_SECONDS))
+    line_ids = {
+        *words.values_list("line_id", flat=True),
+        *ended.values_list("line_id", flat=True),
+    }
+    topics = {wakeups.words(digest(line_id)) for line_id in line_ids}
+    return sorted(topics & awaited)

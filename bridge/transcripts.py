@@ -1,0 +1,36 @@
+"""What does a transcript hold that we did not have?
+
+After a reconnection Salesforce sends the conversation so far. It is compared by
+number, since our own texts are deleted once they are delivered: the first so many
+lines of each side are known. Pure.
+"""
+
+from collections.abc import Sequence
+
+from bridge.events import Words
+from bridge.protocol import Line
+
+
+def unseen_words(transcript: Sequence[Line], known: int) -> tuple[Words, ...]:
+    """Return the agent's lines beyond the first `known` ones."""
+    said = [Words(line.text, line.name) for line in transcript if line.by_agent]
+    return tuple(said[known:])
+
+
+def has_arrived(transcript: Sequence[Line], text: str, known: int) -> bool:
+    """Whether the customer's `text` is there beyond the first `known` lines."""
+    said = [line.text for line in transcript if not line.by_agent]
+    return text in said[known:]
+
+
+def joined(first: Sequence[Words], then: Sequence[Words]) -> tuple[Words, ...]:
+    """Append `then`, less what it repeats of the end of `first`.
+
+    Events that were not acknowledged may come once more beside the transcript that
+    holds them already.
+    """
+    texts = [words.text for words in first], [words.text for words in then]
+    overlap = min(len(first), len(then))
+    while overlap and texts[0][-overlap:] != texts[1][:overlap]:
+        overlap -= 1
+    return (*first, *then[overlap:])

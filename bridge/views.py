@@ -1,0 +1,139 @@
+"""What do the four endpoints answer?
+
+Each view reads its fields, calls one service and words the outcome. The sentences
+are part of the contract: bots compare them.
+"""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views import defaults
+
+from bridge import delivery, payloads, services
+from bridge.delivery import DeliveringResponse
+from bridge.endpoint import answer, bad, endpoint
+from bridge.inbox import Handout
+from bridge.middleware import ADMIN
+from bridge.models import Session
+
+CONNECTED = "接続しました。"
+NOT_CONNECTED = "ただいま接続できません。"
+ENDED = "接続が終了しました。"
+CLOSED = "deleted session"
+
+
+@endpoint(payloads.Init)
+def init(request: HttpRequest, payload: payloads.Init) -> HttpResponse:
+    """Open a chat: `ok` once Salesforce has taken the request, else `fail`."""
+    opened = services.open_chat(
+        line_id=payload.line_id,
+        display_name=payload.display_name,
+        prechat_entities=payload.prechatEntities,
+    )
+    if not opened.ok or opened.chat is None:
+        return _ok("fail", NOT_CONNECTED, reason=opened.reason)
+    return _ok("ok", CONNECTED, **_standing(opened.chat))
+
+
+@endpoint(payloads.Messages)
+def messages(request: HttpRequest, payload: payloads.Messages) -> HttpResponse:
+    """Bring the agent's next words, the end, or nulls after a while."""
+    is_there = delivery.connection_of(request)
+    look = services.next_message(
+        line_id=payload.line_id, ack=payload.ack, is_there=is_there
+    )
+    if look.words is not None:
+        return _delivering(look.words, is_there)
+    if look.is_end:
+        return _ok("end", ENDED, **_end(look.chat))
+    return _ok(None, None, **_standing(look.chat))
+
+
+@endpoint(payloads.Send)
+def send(request: HttpRequest, payload: payloads.Send) -> HttpResponse:
+    """Carry the customer's words to the agent."""
+    services.send_message(
+        line_id=payload.line_id,
+        text=payload.message,
+        message_id=payload.message_id,
+    )
+    return _ok("send", "send")
+
+
+@endpoint(payloads.Close)
+def close(request: HttpRequest, payload: payloads.Close) -> HttpResponse:
+    """End the chat."""
+    chat = services.close_chat(line_id=payload.line_id)
+    return _ok("end", CLOSED, **_end(chat))
+
+
+def _ok(type: str | None, message: str | None, **extras: Any) -> HttpResponse:
+    """Return an answer with those extras that there is something to say of."""
+    said = {name: value for name, value in extras.items() if value not in (None, "")}
+    response: HttpResponse = answer({"type": type, "message": message, **said})
+    return response
+
+
+def _standing(chat: Session | None) -> dict[str, Any]:
+    if chat is None:
+        return {}
+    return {
+        "state": chat.state,
+        "queue_position": chat.queue_position,
+        "estimated_wait": chat.estimated_wait,
+    }
+
+
+def _end(chat: Session | None) -> dict[str, Any]:
+    if chat is None:
+        return {"state": "ended"}
+    return {
+        "state": "ended",
+        "reason": chat.reason,
+        "undelivered": chat.undelivered or None,
+    }
+
+
+def _delivering(words: Handout, is_there: Any) -> HttpResponse:
+    body = {
+        "type": "message",
+        "message": words.text,
+        "id": words.id,
+        "agent": words.agent,
+        "at": words.at.isoformat(),
+    }
+    if not words.claim:
+        acknowledged_later: HttpResponse = answer(body)
+        return acknowledged_later
+    response: DeliveringResponse = answer(body, cls=DeliveringResponse)
+    response.words, response.is_there = words, is_there
+    return response
+
+
+# --- errors outside the views -------------------------------------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400, for a host that is not ours among others."""
+    return bad(400, [])
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 403; the admin's pages do it as pages."""
+    if request.path_info.startswith(ADMIN):
+        return defaults.permission_denied(request, exception)
+    return bad(403, [])
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404; the admin's pages do it as pages."""
+    if request.path_info.startswith(ADMIN):
+        return defaults.page_not_found(request, exception)
+    return bad(404, [{"field": None, "reason": "there is nothing at this path"}])
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500."""
+    if request.path_info.startswith(ADMIN):
+        return defaults.server_error(request)
+    return bad(500, [])

@@ -1,0 +1,190 @@
+"""How does whoever waits learn that there is something for him?
+
+A waiter holds a `Bell` for a topic and looks at the table; `ring` inside a
+transaction rings, when it commits, the bells of that topic in this process and,
+over PostgreSQL's NOTIFY, in every other. SQLite is for one machine: there a look
+at its change counter a few times a second stands in for NOTIFY.
+
+A bell says "look again", never what there is to see: rung once too often it does
+no harm, and rung once too seldom the safety net of the supervisor rings it.
+"""
+
+import logging
+import secrets
+import select
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from django.db import connection, transaction
+from django.db.utils import InterfaceError, OperationalError
+
+from bridge.database import run_on_database_thread
+from bridge.exceptions import DatabaseUnavailable
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "bridge"
+LISTEN_SECONDS = 10.0  # after so long without a word the connection is tried
+RECONNECT_SECONDS = 1.0
+SQLITE_LOOK_SECONDS = 0.25
+
+# Marks our own notifications: their bells were rung already.
+PROCESS = secrets.token_hex(4)
+
+_lock = threading.Lock()
+_bells: dict[str, set["Bell"]] = defaultdict(set)
+_handlers: dict[str, Callable[[int], None]] = {}
+
+
+class Bell:
+    """What one waiter waits on."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for a ring, at most `seconds`; False when none came."""
+        rung = self._event.wait(max(0.0, seconds))
+        self._event.clear()
+        return rung
+
+    def ring(self) -> None:
+        """Wake the waiter, now or when it next waits."""
+        self._event.set()
+
+
+@contextmanager
+def listening(*topics: str) -> Iterator[Bell]:
+    """Hold a bell for `topics`. Listen first, then look, then wait."""
+    bell = Bell()
+    with _lock:
+        for topic in topics:
+            _bells[topic].add(bell)
+    try:
+        yield bell
+    finally:
+        with _lock:
+            for topic in topics:
+                _bells[topic].discard(bell)
+                if not _bells[topic]:
+                    del _bells[topic]
+
+
+def awaited(prefix: str) -> list[str]:
+    """Return the topics with this prefix that somebody in this process awaits."""
+    with _lock:
+        return [topic for topic in _bells if topic.startswith(prefix)]
+
+
+def listeners(topic: str) -> int:
+    """Return how many in this process wait for `topic`."""
+    with _lock:
+        return len(_bells.get(topic, ()))
+
+
+def words(line_id_digest: str) -> str:
+    """Return the topic of one customer's inbox and the end of his chat."""
+    return f"words:{line_id_digest}"
+
+
+def chat(session_id: int) -> str:
+    """Return the topic of one chat's state and of its outbox."""
+    return f"chat:{session_id}"
+
+
+def command(name: str, handler: Callable[[int], None]) -> None:
+    """Call `handler` with a session's id wherever `tell(name, id)` is said."""
+    _handlers[name] = handler
+
+
+def tell(name: str, session_id: int) -> None:
+    """Have the handler of `name` called in every process, once this commits."""
+    ring(f"{name}:{session_id}")
+
+
+def ring(topic: str) -> None:
+    """Ring the bells of `topic` everywhere, once the transaction commits."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{PROCESS}:{topic}"])
+    transaction.on_commit(partial(ring_here, topic))
+
+
+def ring_here(topic: str) -> None:
+    """Ring the bells of `topic` in this process."""
+    name, _, session_id = topic.partition(":")
+    if name in _handlers:
+        _handlers[name](int(session_id))
+    with _lock:
+        bells = list(_bells.get(topic, ()))
+    for bell in bells:
+        bell.ring()
+
+
+def ring_all_here() -> None:
+    """Ring every bell in this process, after something may have been missed."""
+    with _lock:
+        bells = {bell for group in _bells.values() for bell in group}
+    for bell in bells:
+        bell.ring()
+
+
+def relay() -> None:
+    """Bring the rings of other processes here, for as long as this one lives."""
+    listen = _follow_sqlite if connection.vendor == "sqlite" else _follow_postgresql
+    while True:
+        try:
+            listen()
+        except (OperationalError, InterfaceError, OSError, DatabaseUnavailable):
+            logger.warning("wake-ups: the listening connection broke, opening another")
+        connection.close()
+        ring_all_here()
+        time.sleep(RECONNECT_SECONDS)
+
+
+def _follow_postgresql() -> None:
+    """Listen on a connection of our own until it breaks."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANNEL}")
+        ring_all_here()
+        while True:
+            if _readable(connection.connection.fileno()):
+                connection.connection.poll()
+            else:
+                cursor.execute("SELECT 1")  # or is the other end gone?
+            _deliver(connection.connection.notifies)
+
+
+def _readable(fd: int) -> bool:
+    return bool(select.select([fd], [], [], LISTEN_SECONDS)[0])
+
+
+def _deliver(notifies: list[object]) -> None:
+    while notifies:
+        payload: str = notifies.pop(0).payload  # type: ignore[attr-defined]
+        process, _, topic = payload.partition(":")
+        if process != PROCESS:
+            ring_here(topic)
+
+
+def _follow_sqlite() -> None:
+    """Look whether another process has written; our own writes do not show."""
+    seen = run_on_database_thread(_data_version)
+    while True:
+        time.sleep(SQLITE_LOOK_SECONDS)
+        version = run_on_database_thread(_data_version)
+        if version != seen:
+            ring_all_here()
+        seen = version
+
+
+def _data_version() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA data_version")
+        return int(cursor.fetchone()[0])

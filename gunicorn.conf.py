@@ -1,0 +1,33 @@
+"""How does gunicorn run the service?
+
+The gevent worker turns the blocking code into greenlets just before it loads
+the application, so nothing here may import Django's database layer, requests or
+the application itself.
+"""
+
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+
+try:
+    from liveagent_api import settings
+except ImproperlyConfigured as exc:
+    sys.exit(f"liveagent-api cannot start: {exc}")
+
+wsgi_app = "liveagent_api.wsgi"
+bind = f"0.0.0.0:{settings.PORT}"
+worker_class = "gevent"
+workers = settings.PROCESSES
+worker_connections = 10_000  # held requests per process; each costs memory only
+preload_app = False
+timeout = 60  # seconds without a heartbeat of the worker, not of a request
+graceful_timeout = 28  # seconds; Heroku kills after 30
+keepalive = 75  # seconds; bots and routers come back on the same connection
+control_socket_disable = True
+
+
+def post_fork(server, worker):
+    """Make psycopg2 wait like a greenlet: in the workers, and only there."""
+    from psycogreen.gevent import patch_psycopg
+
+    patch_psycopg()

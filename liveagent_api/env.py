@@ -1,0 +1,92 @@
+"""How is one environment variable read?
+
+Each reader returns a typed value or raises `ImproperlyConfigured` with one line
+that names the variable and says what it should hold. Values are never part of
+the message: some of them are secrets.
+"""
+
+import os
+import re
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = frozenset({"true", "1", "yes", "on"})
+FALSE = frozenset({"false", "0", "no", "off", ""})
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Return the variable, stripped; without a `default` it has to be there."""
+    value = os.environ.get(name, "").strip()
+    if value:
+        return value
+    if default is None:
+        raise ImproperlyConfigured(f"{name} is missing: set it in the environment.")
+    return default
+
+
+def texts(name: str, default: str = "") -> list[str]:
+    """Return the parts of a comma separated variable."""
+    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def flag(name: str) -> bool:
+    """Return a switch; unset is off."""
+    value = text(name, "").lower()
+    if value in TRUE:
+        return True
+    if value in FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name} is malformed: write True or False.")
+
+
+def number(name: str, default: int, *, least: int = 1) -> int:
+    """Return a whole number of at least `least`, or `default` when unset."""
+    given = optional_number(name, least=least)
+    return default if given is None else given
+
+
+def optional_number(name: str, *, least: int = 1) -> int | None:
+    """Return a whole number of at least `least`, or None when unset."""
+    value = text(name, "")
+    if not value:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) < least:
+        raise ImproperlyConfigured(
+            f"{name} is malformed: write a whole number from {least} up."
+        )
+    return int(value)
+
+
+def salesforce_id(name: str) -> str:
+    """Return a Salesforce record id: 15 or 18 letters and digits."""
+    value = text(name)
+    if re.fullmatch(r"[A-Za-z0-9]{15}([A-Za-z0-9]{3})?", value):
+        return value
+    raise ImproperlyConfigured(
+        f"{name} is malformed: a Salesforce id has 15 or 18 letters and digits."
+    )
+
+
+def chat_endpoint(name: str) -> str:
+    """Return scheme and host of the Chat API endpoint, without a path.
+
+    Setup in Salesforce shows it as `https://<host>/chat/rest/`; the bare host
+    and the whole address are both taken. `https` unless it says `http://`.
+    """
+    value = text(name)
+    try:
+        parts = urlsplit(value if "://" in value else f"https://{value}")
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        parts, port = urlsplit(""), ""
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    path_is_known = re.fullmatch(r"(/chat(/rest)?)?/?", parts.path)
+    if parts.scheme in {"http", "https"} and host and path_is_known:
+        return f"{parts.scheme}://{host}{port}"
+    raise ImproperlyConfigured(
+        f"{name} is malformed: write the host of the Chat API endpoint, "
+        "such as d.la1-c1-xxx.salesforceliveagent.com."
+    )

@@ -1,0 +1,16 @@
+"""The WSGI application, and with it the work behind it.
+
+Whoever loads this module serves requests, so the supervisor begins here: under
+gunicorn and runserver, and under no other `manage.py` command.
+"""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liveagent_api.settings")
+application = get_wsgi_application()
+
+from bridge import supervisor  # noqa: E402  (needs the settings above)
+
+supervisor.start()
