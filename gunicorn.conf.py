@@ -26,6 +26,21 @@ keepalive = 75  # seconds; bots and routers come back on the same connection
 control_socket_disable = True
 
 
+def post_worker_init(worker):
+    """Answer waiting bots and begin no more polls from SIGTERM on."""
+    from bridge import stopping
+
+    stopping.on_sigterm()
+
+
+def worker_exit(server, worker):
+    """Let the polls under way come to their end, so that nobody waits for leases."""
+    from bridge import poller, stopping
+
+    if stopping.is_stopping():
+        stopping.finish(poller.is_idle)
+
+
 def post_fork(server, worker):
     """Make psycopg2 wait like a greenlet: in the workers, and only there."""
     from psycogreen.gevent import patch_psycopg

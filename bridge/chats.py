@@ -25,9 +25,11 @@ FAREWELL_PATIENCE_SECONDS = 300
 
 FIRST_SEQUENCE = 1
 
-# What Salesforce is told of an end that is ours.
+# What Salesforce is told of an end that is ours: the reason of ChatEnd, or that the
+# session is to be deleted, since it is not known whether ChasitorInit has arrived.
 FAREWELLS = {Reason.VISITOR_IDLE: "clientIdleTimeout"}
 DEFAULT_FAREWELL = "client"
+DELETE_SESSION = "delete session"
 
 SECRETS_ERASED = {"key": "", "affinity_token": "", "live_agent_id": ""}
 
@@ -110,6 +112,7 @@ def finish(session_id: int, reason: str, *, tell: bool = True) -> bool:
     What the customer said to an agent goes before the farewell; what nobody will
     read is dropped and counted. False when the chat was over already.
     """
+    before = Session.objects.open().filter(pk=session_id).first()
     ended = Session.objects.open().filter(pk=session_id)
     changed = ended.update(
         state=State.ENDED,
@@ -120,11 +123,13 @@ def finish(session_id: int, reason: str, *, tell: bool = True) -> bool:
         visitor_idle_at=None,
         reconnecting=False,
     )
-    if not changed:
+    if not changed or before is None:
         return False
     session = Session.objects.get(pk=session_id)
     if tell and session.key:
         session.farewell = FAREWELLS.get(reason, DEFAULT_FAREWELL)
+        if before.state == State.OPENING:
+            session.farewell = DELETE_SESSION
         Session.objects.filter(pk=session_id).update(
             farewell=session.farewell,
             farewell_until=from_now(FAREWELL_PATIENCE_SECONDS),
@@ -145,8 +150,10 @@ def erase(session_id: int) -> None:
     Session.objects.filter(pk=session_id).update(
         farewell="", farewell_until=None, **SECRETS_ERASED
     )
+    line_id = Session.objects.values_list("line_id", flat=True).get(pk=session_id)
     wakeups.tell("interrupt", session_id)
     wakeups.ring(wakeups.chat(session_id))
+    wakeups.ring(wakeups.words(digest(line_id)))
 
 
 @in_database

@@ -18,7 +18,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, ParamSpec, TypeVar
 
@@ -86,9 +86,12 @@ def _begin() -> None:
 
 
 def _submit(
-    run: Callable[..., R], function: Callable[..., R], *args: Any, **kwargs: Any
+    run: Callable[..., Any], function: Callable[..., R], *args: Any, **kwargs: Any
 ) -> R:
-    future = _executor().submit(run, function, *args, **kwargs)
+    try:
+        future: Future[R] = _executor().submit(run, function, *args, **kwargs)
+    except RuntimeError as exc:  # the interpreter is shutting down
+        raise DatabaseUnavailable("the service is stopping") from exc
     try:
         return future.result(timeout=WAIT_FOR_THREAD_SECONDS)
     except FutureTimeout:

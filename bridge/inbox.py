@@ -51,8 +51,8 @@ class Look:
     @property
     def is_end(self) -> bool:
         """Whether there is nothing any more, and nothing to come."""
-        chat_goes_on = self.chat is not None and self.chat.is_open
-        return self.words is None and not self.on_loan and not chat_goes_on
+        over = self.chat is None or self.chat.is_over
+        return self.words is None and not self.on_loan and over
 
 
 @in_database

@@ -46,7 +46,8 @@ def take(session_id: int, token: int) -> Lease | None:
     if session is None:
         return None
     taken = Session.objects.open().filter(free, pk=session_id)
-    if not taken.update(poll_token=token, poll_until=_end(session)):
+    # Where a reconnection was under way, this owner's first poll will say so again.
+    if not taken.update(poll_token=token, poll_until=_end(session), reconnecting=False):
         return None
     if session.state == State.OPENING:
         # Its opener is dead, and what it had begun is unknown: end it.

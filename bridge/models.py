@@ -5,17 +5,24 @@ the bot has them. `VisitorMessage` is the outbox: a customer's words until
 Salesforce has them. Words are deleted once they are delivered.
 """
 
+from datetime import timedelta
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from bridge.events import Reason, State
-from bridge.protocol import DEFAULT_POLL_TIMEOUT_SECONDS, FIRST_ACK, Credentials
+from bridge.protocol import (
+    DEFAULT_POLL_TIMEOUT_SECONDS,
+    FIRST_ACK,
+    LONGEST_SECRET,
+    Credentials,
+)
 
+FAREWELL_FIRST = timedelta(seconds=10)
 IDENTIFIER = 255  # characters of a line_id, a name, a message_id
-SECRET = 1024  # characters of a key or a token; both are opaque
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -64,9 +71,9 @@ class Session(models.Model):
 
     # Where the chat lives at Salesforce. The key opens it: never shown anywhere.
     host = models.CharField(max_length=IDENTIFIER, blank=True)
-    live_agent_id = models.CharField(max_length=IDENTIFIER, blank=True)
-    key = models.CharField(max_length=SECRET, blank=True)
-    affinity_token = models.CharField(max_length=SECRET, blank=True)
+    live_agent_id = models.CharField(max_length=LONGEST_SECRET, blank=True)
+    key = models.CharField(max_length=LONGEST_SECRET, blank=True)
+    affinity_token = models.CharField(max_length=LONGEST_SECRET, blank=True)
     client_poll_timeout = models.IntegerField(
         default=DEFAULT_POLL_TIMEOUT_SECONDS, help_text="seconds"
     )
@@ -128,6 +135,18 @@ class Session(models.Model):
     def is_open(self) -> bool:
         """Whether the chat goes on, as far as the bot is told."""
         return self.state != State.ENDED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the bot may be told the end.
+
+        An end that is ours is told to Salesforce first, as far as it can be reached;
+        only a customer who has closed the chat himself is not kept waiting.
+        """
+        if self.is_open or self.ended_at is None:
+            return False
+        told = not self.farewell or self.reason == Reason.CLIENT
+        return told or timezone.now() - self.ended_at > FAREWELL_FIRST
 
     @property
     def credentials(self) -> Credentials:

@@ -63,6 +63,9 @@ def open_at_salesforce(
     except LiveAgentError as exc:
         logger.warning("chat %s could not be opened: %s", session_id, exc)
         chats.finish(session_id, Reason.ERROR)
+    except Exception:
+        chats.finish(session_id, Reason.ERROR)
+        raise
     else:
         lease = leases.keep(session_id, token)
         if lease is not None:

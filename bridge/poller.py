@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 
-from bridge import chats, leases, reconnection, wakeups
+from bridge import chats, leases, reconnection, stopping, wakeups
 from bridge.client import live_agent
 from bridge.events import State, absorb
 from bridge.exceptions import (
@@ -76,6 +76,12 @@ def cut_overdue() -> None:
         follower.call.cancel()
 
 
+def is_idle() -> bool:
+    """Whether this process polls no chat."""
+    with _lock:
+        return not _followers
+
+
 class Follower:
     """The owner of one chat's poll."""
 
@@ -108,7 +114,12 @@ class Follower:
         """Follow the chat until it is over, or lost to another follower."""
         try:
             while self._lease is not None:
+                if stopping.is_stopping():
+                    leases.release(self._session_id, self._token)
+                    break
                 self._lease = self._carry_on(self._lease)
+        except DatabaseUnavailable:
+            logger.warning("chat %s: the lease will run out", self._session_id)
         finally:
             with _lock:
                 if _followers.get(self._session_id) is self:

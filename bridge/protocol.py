@@ -19,6 +19,8 @@ BASE_PATH = "/chat/rest/"
 FIRST_ACK = -1
 DEFAULT_POLL_TIMEOUT_SECONDS = 40
 LONGEST_POLL_TIMEOUT_SECONDS = 600
+LONGEST_SECRET = 255
+SOUND_SECRET = re.compile(rf"[!-~]{{1,{LONGEST_SECRET}}}")
 CONTACT_LABEL = "ContactLineId"
 
 # Before there is an affinity token its header holds these four letters.
@@ -283,7 +285,8 @@ def _message(element: Json) -> Json:
 
 
 def _text(answer: Json, name: str) -> str:
+    """Return an id, key or token; it has to fit into a header and into the table."""
     value = answer.get(name)
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and SOUND_SECRET.fullmatch(value):
         return value
-    raise MalformedAnswer(f"the answer has no {name}")
+    raise MalformedAnswer(f"the answer has no usable {name}")

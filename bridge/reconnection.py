@@ -41,7 +41,12 @@ from bridge.protocol import (
     Reconnection,
     read_transcript,
 )
-from bridge.transcripts import has_arrived, joined, unseen_words
+from bridge.transcripts import (
+    has_arrived,
+    joined,
+    unseen_words,
+    with_agent_joined,
+)
 from bridge.transport import Call
 
 logger = logging.getLogger(__name__)
@@ -166,7 +171,8 @@ def _store(lease: Lease, new: _NewStart) -> Lease | None:
     session = Session.objects.get(pk=lease.session_id)
     outcome = absorb(lease.standing, new.events)
     missed = unseen_words(new.transcript, session.agent_words)
-    outcome = replace(outcome, words=joined(missed, outcome.words))
+    standing = with_agent_joined(outcome.standing, new.transcript)
+    outcome = replace(outcome, standing=standing, words=joined(missed, outcome.words))
     columns = {
         "reconnecting": False,
         "affinity_token": new.reconnection.affinity_token,

@@ -183,6 +183,8 @@ class _Farewell:
     def _end(self) -> None:
         """Say ChatEnd; where Salesforce will not hear it, delete the session."""
         credentials = self._parcel.credentials
+        if self._parcel.farewell == chats.DELETE_SESSION:
+            return live_agent().delete_session(credentials)
         try:
             live_agent().chat_end(
                 credentials,

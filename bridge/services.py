@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bridge import chats, inbox, opening, outbox, sender, wakeups
+from bridge import chats, inbox, opening, outbox, sender, stopping, wakeups
 from bridge.chats import Reservation
 from bridge.events import Reason, State
 from bridge.exceptions import NoOpenChat, TemporarilyUnavailable
@@ -129,10 +129,10 @@ def next_message(
     with wakeups.listening(topic) as bell:
         chats.bot_seen(line_id, for_seconds=HOLD_SECONDS)
         look = take()
-        while look.words is None and not look.is_end:
+        while look.words is None and not look.is_end and not stopping.is_stopping():
             if not bell.wait(deadline - time.monotonic()):
                 break
-            if not is_there():
+            if stopping.is_stopping() or not is_there():
                 return Look(None, look.chat)
             look = take()
     return look

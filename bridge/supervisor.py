@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bridge import chats, poller, sender, wakeups
+from bridge import chats, poller, sender, stopping, wakeups
 from bridge.database import in_database
 from bridge.events import Reason, State
 from bridge.exceptions import DatabaseUnavailable
@@ -56,6 +56,8 @@ def _every(seconds: float, work: Callable[[], None]) -> None:
 
 def look_after_chats() -> None:
     """Do once what has to be done for chats that nobody is working on."""
+    if stopping.is_stopping():
+        return
     for session_id in _unpolled():
         poller.take_up(session_id)
     for session_id, reason in _out_of_time():

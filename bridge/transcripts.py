@@ -6,8 +6,9 @@ lines of each side are known. Pure.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bridge.events import Words
+from bridge.events import Standing, State, Words
 from bridge.protocol import Line
 
 
@@ -21,6 +22,17 @@ def has_arrived(transcript: Sequence[Line], text: str, known: int) -> bool:
     """Whether the customer's `text` is there beyond the first `known` lines."""
     said = [line.text for line in transcript if not line.by_agent]
     return text in said[known:]
+
+
+def with_agent_joined(standing: Standing, transcript: Sequence[Line]) -> Standing:
+    """Return the standing, established where an agent has spoken already.
+
+    `ChatEstablished` may have been lost together with the old server.
+    """
+    speakers = [line.name for line in transcript if line.by_agent]
+    if not speakers or standing.state not in {State.OPENING, State.WAITING}:
+        return standing
+    return replace(standing, state=State.ESTABLISHED, agent=speakers[-1])
 
 
 def joined(first: Sequence[Words], then: Sequence[Words]) -> tuple[Words, ...]:

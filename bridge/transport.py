@@ -12,7 +12,7 @@ import threading
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLContext
-from typing import Any
+from typing import Any, cast
 
 import certifi
 import requests
@@ -78,7 +78,7 @@ class _Attached:
     def request(self, *args: Any, **kwargs: Any) -> None:
         call = current_call.get()
         if call is not None:
-            call.attach(self)
+            call.attach(cast(HTTPConnection, self))
         super().request(*args, **kwargs)  # type: ignore[misc]
 
 
@@ -91,11 +91,11 @@ class _HTTPSConnection(_Attached, HTTPSConnection):
 
 
 class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection  # type: ignore[assignment]
+    ConnectionCls = _HTTPConnection
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection  # type: ignore[assignment]
+    ConnectionCls = _HTTPSConnection
 
 
 class SharedContextAdapter(HTTPAdapter):
@@ -119,7 +119,7 @@ class SharedContextAdapter(HTTPAdapter):
         pools.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        super().cert_verify(conn, url, verify, cert)
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
         # They are in the context; named here they would be loaded once more for
         # every connection.
         conn.ca_certs = conn.ca_cert_dir = None
@@ -142,8 +142,9 @@ def new_session(*, user_agent: str, ca_bundle: str = "") -> requests.Session:
     """Return a session that threads may share: nothing in it changes by use."""
     session = requests.Session()
     session.trust_env = False
-    session.headers = {  # type: ignore[assignment]
-        "User-Agent": user_agent,
+    session.headers = {
+        # Header values travel as bytes; a name may well be Japanese.
+        "User-Agent": user_agent if user_agent.isascii() else user_agent.encode(),
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "Connection": "keep-alive",

@@ -83,8 +83,11 @@ def chat_endpoint(name: str) -> str:
     host = parts.hostname or ""
     if ":" in host:
         host = f"[{host}]"
+    host_is_sound = re.fullmatch(
+        r"\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?", host
+    )
     path_is_known = re.fullmatch(r"(/chat(/rest)?)?/?", parts.path)
-    if parts.scheme in {"http", "https"} and host and path_is_known:
+    if parts.scheme in {"http", "https"} and host_is_sound and path_is_known:
         return f"{parts.scheme}://{host}{port}"
     raise ImproperlyConfigured(
         f"{name} is malformed: write the host of the Chat API endpoint, "
