@@ -61,7 +61,7 @@ def test_the_agents_next_words_start_the_orgs_clock_again(
         assert bot.messages().outcome == words(f"{number}")
 
     assert bot.messages().outcome == END
-    assert chat.ended_by == "clientIdleTimeout"
+    assert chat.wait(ended=1).ended_by == "clientIdleTimeout"
 
 
 def test_a_bot_that_pauses_keeps_its_chat(bot: Bot, salesforce: Salesforce):

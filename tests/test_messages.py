@@ -212,14 +212,15 @@ def test_a_bot_that_hangs_up_gets_the_words_on_its_next_call(
 def test_hanging_up_again_and_again_loses_nothing(
     bot: Bot, service: Service, chat: Chat
 ):
-    texts = [f"{number}" for number in range(10)]
-    for text in texts:
-        held = bot.hold("/messages")
+    for number in range(10):
+        held = [bot.hold("/messages") for _ in range(3)]
         service.settle()
-        held.hang_up()
-        chat.say(text)
+        for call in held:
+            call.hang_up()
+        chat.say(f"{number}a", f"{number}b")
 
-    assert [bot.messages().body["message"] for _ in texts] == texts
+        assert bot.messages().outcome == words(f"{number}a")
+        assert bot.messages().outcome == words(f"{number}b")
 
 
 @pytest.mark.parametrize("extra", [{"unknown": "x"}, {"ack": None}, {"message": 1}])

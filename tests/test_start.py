@@ -25,7 +25,8 @@ MALFORMED = {
     "SSL": ["perhaps"],
     "DEBUG": ["perhaps"],
     "PORT": ["front door"],
-    "WEB_CONCURRENCY": ["two", "0"],
+    "USER_AGENT": ["架け橋/1.0"],
+    "WEB_CONCURRENCY": ["0"],
 }
 NEEDED = (
     "LIVEAGENT_HOST",
@@ -45,7 +46,7 @@ def run(command: tuple[str, ...], **environment: str | None) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=30,
         check=False,
     )
     return done.returncode, done.stdout

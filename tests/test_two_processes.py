@@ -28,9 +28,13 @@ def bots(services: tuple[Service, Service], line_id: str) -> tuple[Bot, Bot]:
 
 
 @pytest.fixture
-def chat(bots: tuple[Bot, Bot], salesforce: Salesforce) -> Chat:
-    """Open a chat at the first server."""
-    return begin_chat(bots[0], salesforce)
+def chat(
+    bots: tuple[Bot, Bot], services: tuple[Service, Service], salesforce: Salesforce
+) -> Chat:
+    """Open a chat at the first server, whose greeting has been fetched for good."""
+    chat = begin_chat(bots[0], salesforce)
+    services[0].settle()
+    return chat
 
 
 def test_each_call_goes_to_the_other_server(
@@ -167,6 +171,7 @@ def test_when_one_is_killed_the_other_goes_on(
     chat.say("一")
 
     assert held.answer().outcome == words("一")
+    services[1].settle()
     assert bots[1].send("二").outcome == SENT
     services[0].start()
     services[1].kill()

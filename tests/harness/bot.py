@@ -89,6 +89,7 @@ class Held:
         self._connection = http.client.HTTPConnection(
             url.removeprefix("http://"), timeout=30
         )
+        _held.append(self)
         self._started = time.monotonic()
         headers = {"content-type": "application/json"}
         self._connection.request("POST", path, json.dumps(payload), headers)
@@ -109,6 +110,15 @@ class Held:
     def hang_up(self) -> None:
         """Close the connection without waiting for the answer."""
         self._connection.close()
+
+
+_held: list[Held] = []
+
+
+def hang_up_all() -> None:
+    """Close the calls whose answers nobody took."""
+    while _held:
+        _held.pop().hang_up()
 
 
 class Bot:

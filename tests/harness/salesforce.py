@@ -55,7 +55,7 @@ class Salesforce:
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Call the control API and return its JSON."""
         url = f"{self.url}/simulator/{path}"
-        response = self._http.request(method, url, timeout=30, **options)
+        response = self._http.request(method, url, timeout=60, **options)
         assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
         return response.json() if response.content else None
 
@@ -124,20 +124,14 @@ class Chat:
         return chat
 
     def wait(self, *, timeout: float = 10, **condition: Any) -> "Chat":
-        """Wait until it has that `state`, that many `texts`, or has `ended`."""
+        """Wait until it has that `state`, so many `texts` or `polls`, or `ended`."""
         query = {"timeout": str(timeout), **condition}
         self.salesforce.call("GET", f"chats/{self.id}/wait", params=query)
         return self
 
     def wait_for_polls(self, count: int, timeout: float = 30) -> "Chat":
         """Wait until Salesforce has seen that many more polls of it."""
-        goal = self.look()["polls"] + count
-        until(
-            lambda: self.look()["polls"] >= goal,
-            f"{count} more polls of the chat",
-            seconds=timeout,
-        )
-        return self
+        return self.wait(polls=self.look()["polls"] + count, timeout=timeout)
 
     @property
     def state(self) -> str:

@@ -75,7 +75,9 @@ class Service:
 
     def _answers(self) -> bool:
         try:
-            requests.post(f"{self.url}/messages", json={}, timeout=5)
+            requests.post(
+                f"{self.url}/messages", json={}, timeout=5, allow_redirects=False
+            )
         except requests.RequestException:
             return False
         return True
