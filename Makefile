@@ -1,0 +1,57 @@
+# `make run` tries the service out, `make test` tests it; `make` lists the rest.
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+# What settings need to load; nothing here is reached.
+CHECK_ENV := SECRET_KEY=$$(head -c 40 /dev/urandom | base64 | tr -d '=+/\n') \
+	LIVEAGENT_HOST=d.la1-c1-xxx.salesforceliveagent.com \
+	LIVEAGENT_ORGANIZATION_ID=00D000000000001 \
+	LIVEAGENT_DEPLOYMENT_ID=572000000000001 \
+	LIVEAGENT_BUTTON_ID=573000000000001 SSL=True HOST=example.org
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: install
+install: $(READY) ## build the environment in .venv
+
+$(READY): requirements.txt requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed"; exit 1; }
+	@echo "building the environment in $(VENV), once ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+.PHONY: run
+run: $(READY) ## start a simulator of Salesforce and the service, and say how to try them
+	@exec $(BIN)/python -m simulator.demo
+
+.PHONY: test
+test: $(READY) ## run all tests, on SQLite or on the PostgreSQL of DATABASE_URL
+	@$(BIN)/python -m pytest -n $${TEST_PROCESSES:-4} $(TESTS)
+
+.PHONY: lint
+lint: $(READY) ## ruff, mypy, Django's checks, migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(CHECK_ENV) $(BIN)/mypy
+	@$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@$(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+
+.PHONY: format
+format: $(READY) ## put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
+
+.PHONY: lock
+lock: $(READY) ## pin the newest versions that requirements*.in allow
+	@$(LOCK) --upgrade -o requirements.txt requirements.in
+	@$(LOCK) --upgrade -o requirements-dev.txt requirements-dev.in
