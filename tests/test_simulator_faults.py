@@ -1,0 +1,94 @@
+"""Does the simulator fail exactly as it was told to?"""
+
+import pytest
+import requests
+
+from tests.simulation import (  # noqa: F401 (fixtures are found by their names)
+    MESSAGE,
+    POOL,
+    sim_chat_fixture,
+    sim_fixture,
+    sim_url_fixture,
+    sim_waiting_fixture,
+)
+
+
+def test_a_lost_answer_of_a_post_leaves_it_done(sim, sim_chat):
+    sim.fault("ChatMessage", "lose_answer")
+    with pytest.raises(requests.ConnectionError):
+        sim_chat.post("ChatMessage", MESSAGE)
+    assert sim_chat.post("ChatMessage", MESSAGE).ok
+    assert len(sim_chat.wait(texts=1)["transcript"]) == 1
+    assert sim.ask("faults")[0]["struck"] == 1
+
+
+def test_a_lost_answer_of_a_poll_strikes_when_there_is_one(sim, sim_chat):
+    sim.fault("Messages", "lose_answer", times=None)
+    sim.switch(poll_hold_seconds=0.1)
+    sim_chat.poll(status=204)
+    sim_chat.order("say", text="a")
+    with pytest.raises(requests.ConnectionError):
+        sim_chat.poll()
+    sim.ask("faults", "DELETE")
+    assert sim_chat.poll() == ["a"]
+
+
+def test_a_lost_request_is_not_done(sim, sim_chat):
+    sim.fault("*", "lose_request", line_id="U1", after=1)
+    assert sim_chat.post("ChatMessage", MESSAGE).ok
+    with pytest.raises(requests.ConnectionError):
+        sim_chat.post("ChatMessage", MESSAGE)
+    assert len(sim_chat.wait()["transcript"]) == 1
+
+
+@pytest.mark.parametrize(("kind", "texts"), [("status", 0), ("status_after", 1)])
+def test_a_status_is_answered_before_or_after_the_work(sim, sim_chat, kind, texts):
+    sim.fault("ChatMessage", kind, status=502, body="Bad Gateway")
+    answer = sim_chat.post("ChatMessage", MESSAGE)
+    assert (answer.status_code, answer.text) == (502, "Bad Gateway")
+    assert len(sim_chat.wait()["transcript"]) == texts
+
+
+def test_garbage_may_be_any_bytes(sim, sim_chat):
+    sim.fault("Messages", "garbage", base64="/wD+")
+    sim_chat.order("say", text="a")
+    assert sim_chat.get("System/Messages?ack=0").content == b"\xff\x00\xfe"
+    assert sim_chat.poll() == ["a"]
+
+
+def test_slow_is_done_at_once_and_late_is_not(sim, sim_chat):
+    sim.fault("ChatMessage", "slow", seconds=5)
+    posted = POOL.submit(sim_chat.post, "ChatMessage", MESSAGE, 2)
+    sim_chat.wait(texts=1)
+    assert not posted.done()
+    sim.ask("faults", "DELETE")
+    sim.fault("ChatMessage", "late", seconds=0.3)
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(
+            f"{sim.url}/chat/rest/Chasitor/ChatMessage",
+            json=MESSAGE,
+            headers=sim_chat.headers,
+            timeout=(5, 0.1),
+        )
+    assert len(sim_chat.wait()["transcript"]) == 1
+    sim_chat.wait(texts=2, timeout=5)
+
+
+def test_a_slow_poll_is_still_open(sim, sim_chat):
+    sim.fault("Messages", "slow", seconds=0.3)
+    sim_chat.order("say", text="a")
+    slow = sim_chat.poll_later()
+    assert sim_chat.get("System/Messages?ack=0").status_code == 409
+    assert slow.result() == ["a"]
+
+
+def test_a_trickle_outlasts_the_read_timeout(sim, sim_chat):
+    sim.fault("ChatMessage", "trickle", seconds=1)
+    assert sim_chat.post("ChatMessage", MESSAGE).text == " OK"
+
+
+def test_nonsense_is_no_fault(sim):
+    sim.post("faults", 400, resource="Messages", kind="explode")
+    sim.post("faults", 400, resource="Lunch", kind="slow")
+    for more in ({"seconds": "long"}, {"times": "x"}, {"id": 1}, {"colour": "red"}):
+        sim.post("faults", 400, resource="Messages", kind="slow", **more)
