@@ -167,11 +167,14 @@ def test_an_unreachable_salesforce_is_told_in_the_background(
 
     assert bot.close().outcome == CLOSED
     assert bot.messages().outcome == END
+    new = begin_chat(bot, salesforce)
     assert chat.state == "established"
     salesforce.clear_faults()
 
     chat.wait(ended=1, timeout=25)
     assert chat.ended_by == "client"
+    assert bot.send("はい").outcome == SENT
+    assert new.heard == ["はい"]
 
 
 def test_words_in_the_queue_are_dropped(bot: Bot, salesforce: Salesforce):

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from tests.conftest import begin_chat, take_all
-from tests.harness.bot import CLOSED, CONNECTED, END, SENT, Bot, words
+from tests.harness.bot import CLOSED, CONNECTED, END, SENT, Bot, together, words
 from tests.harness.salesforce import Chat, Salesforce
 from tests.harness.service import Service
 from tests.harness.waiting import until
@@ -171,6 +171,27 @@ def test_while_a_post_is_tried_again(
     assert bot.send("一", message_id="100").outcome == SENT
     assert bot.send("二", message_id="101").outcome == SENT
     assert chat.heard == ["一", "二"]
+
+
+@pytest.mark.breaches("duplicate_sequence")
+def test_in_the_middle_of_twenty_sends(
+    bot: Bot, service: Service, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("ChatMessage", "slow", times=None, seconds=0.1)
+    texts = [f"{number}" for number in range(20)]
+    for text in texts:
+        bot.hold("/send", message=text, message_id=text)
+    chat.wait(texts=5)
+
+    service.restart()
+    salesforce.clear_faults()
+
+    answers = together(
+        *[lambda text=text: bot.send(text, message_id=text) for text in texts]
+    )
+    assert [answer.outcome for answer in answers] == [SENT] * 20
+    assert sorted(chat.heard) == sorted(texts)
+    assert chat.sequences == list(range(2, 22))
 
 
 def test_words_typed_in_the_queue(bot: Bot, service: Service, salesforce: Salesforce):

@@ -19,8 +19,9 @@ from tests.harness.bot import (
     Bot,
     call,
     together,
+    words,
 )
-from tests.harness.salesforce import Salesforce, Simulator
+from tests.harness.salesforce import Chat, Salesforce, Simulator
 from tests.harness.service import Service
 
 OwnService = Callable[..., Service]
@@ -149,29 +150,48 @@ def test_the_admin_is_styled_without_collectstatic(own_service: OwnService):
         assert answer.headers["content-type"].startswith("text/css")
 
 
-def test_database_connections_keep_their_bound(
+def test_many_customers_need_few_database_connections(
     own_service: OwnService, salesforce: Salesforce
 ):
     service = own_service(DATABASE_MAX_CONNECTIONS="3")
-    if not service.database.is_postgresql:
-        pytest.skip("only PostgreSQL counts its connections")
     bots = [Bot(service, new_line_id()) for _ in range(30)]
 
-    together(*[bot.init for bot in bots])
-    for bot in bots:
-        salesforce.wait_for_chat(bot.line_id).accept()
+    answers = together(*[bot.init for bot in bots])
+    assert [answer.outcome for answer in answers] == [CONNECTED] * 30
+    chats = [salesforce.wait_for_chat(bot.line_id).accept() for bot in bots]
     held = [bot.hold("/messages") for bot in bots]
-    together(*[lambda bot=bot: bot.send("はい") for bot in bots])
+    answers = together(*[lambda bot=bot: bot.send(bot.line_id) for bot in bots])
 
+    assert [answer.outcome for answer in answers] == [SENT] * 30
     assert connections_of(service) <= 3
-    for bot in bots:
-        salesforce.wait_for_chat(bot.line_id, state="established").say("はい")
-    assert {call.answer().body["message"] for call in held} == {"はい"}
+    for bot, chat in zip(bots, chats, strict=True):
+        assert chat.wait(texts=1).heard == [bot.line_id]
+        chat.say(f"{bot.line_id} 様")
+    for bot, under_way in zip(bots, held, strict=True):
+        assert under_way.answer().outcome == words(f"{bot.line_id} 様")
     assert connections_of(service) <= 3
+
+
+def test_the_log_holds_no_words_and_no_line_id(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("ChatMessage", "status", times=3)
+    salesforce.fault("Messages", "garbage", times=2)
+    chat.say("秘密の返事")
+
+    assert bot.send("秘密の質問").outcome == SENT
+    assert bot.messages().outcome == words("秘密の返事")
+
+    log = bot.service.log
+    assert "秘密" not in log
+    assert "\\u79d8" not in log
+    assert bot.line_id not in log
 
 
 def connections_of(service: Service) -> int:
-    """Count the connections to this service's database, but for this one."""
+    """Count the connections to its PostgreSQL, but for this one."""
+    if not service.database.is_postgresql:
+        return 0
     with (
         closing(psycopg2.connect(service.database.url)) as connection,
         connection.cursor() as cursor,

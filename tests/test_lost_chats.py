@@ -45,6 +45,19 @@ def test_send_may_be_the_first_to_meet_a_forgotten_session(
 
 
 @pytest.mark.breaches("unknown_session")
+def test_last_words_on_their_way_arrive_though_send_meets_the_end_first(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("Messages", "slow", seconds=1)
+    chat.end(last_words=["さようなら"])
+
+    assert bot.send("ありがとう").outcome == BAD_REQUEST
+
+    assert bot.messages().outcome == words("さようなら")
+    assert bot.messages().outcome == END
+
+
+@pytest.mark.breaches("unknown_session")
 def test_a_call_that_waits_learns_of_a_forgotten_session(bot: Bot, chat: Chat):
     held = bot.hold("/messages")
     bot.service.settle()

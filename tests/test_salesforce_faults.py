@@ -80,12 +80,19 @@ def test_twenty_at_once_arrive_once_each_through_faults(
 
 
 @pytest.mark.breaches("duplicate_sequence")
-@pytest.mark.parametrize("payload", [{}, {"message_id": "100"}], ids=["text", "id"])
-@pytest.mark.parametrize("kind", ["lose_answer", "lose_request", "status"])
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("lose_answer", {}),
+        ("lose_request", {"message_id": "100"}),
+        ("status", {}),
+        ("slow", {"message_id": "100"}),
+    ],
+)
 def test_send_gives_up_after_a_while_and_goes_on_when_asked_again(
     bot: Bot, chat: Chat, salesforce: Salesforce, kind: str, payload: dict
 ):
-    salesforce.fault("ChatMessage", kind, times=None)
+    salesforce.fault("ChatMessage", kind, times=None, seconds=20)
 
     answer = bot.send("はい", **payload)
 
@@ -98,6 +105,33 @@ def test_send_gives_up_after_a_while_and_goes_on_when_asked_again(
     assert chat.sequences == [2, 3]
     chat.say("聞こえます")
     assert bot.messages().outcome == words("聞こえます")
+
+
+@pytest.mark.breaches("duplicate_sequence")
+def test_several_that_gave_up_are_each_delivered_once_when_asked_again(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("ChatMessage", "lose_answer", times=None)
+    sends = [lambda text=text: bot.send(text, message_id=text) for text in "一二三"]
+    assert [answer.outcome for answer in together(*sends)] == [UNAVAILABLE] * 3
+    salesforce.clear_faults()
+
+    assert [answer.outcome for answer in together(*sends)] == [SENT] * 3
+
+    assert sorted(chat.heard) == sorted("一二三")
+    assert chat.sequences == [2, 3, 4]
+
+
+def test_words_of_the_queue_are_tried_however_long(bot: Bot, salesforce: Salesforce):
+    bot.init()
+    chat = salesforce.wait_for_chat(bot.line_id)
+    assert [bot.send(text).outcome for text in "一二"] == [SENT] * 2
+    salesforce.fault("ChatMessage", "status", times=None)
+    chat.accept().wait_for_polls(6)
+    assert salesforce.faults_struck > 2
+    salesforce.clear_faults()
+
+    assert chat.wait(texts=2).heard == ["一", "二"]
 
 
 @pytest.mark.breaches("duplicate_sequence")
@@ -172,11 +206,23 @@ def test_words_come_once_though_answers_are_lost_again_and_again(
     assert [bot.messages().body["message"] for _ in texts] == texts
 
 
-@pytest.mark.parametrize("kind", ["status", "lose_request"])
-def test_messages_of_an_unreachable_salesforce_are_silence(
-    bot: Bot, chat: Chat, salesforce: Salesforce, kind: str
+def test_a_poll_that_hangs_is_given_up_without_a_second_one(
+    bot: Bot, chat: Chat, salesforce: Salesforce
 ):
-    salesforce.fault("Messages", kind, times=None)
+    salesforce.fault("Messages", "slow", seconds=12)
+    chat.say("一", "二")
+
+    answer = bot.messages()
+
+    assert answer.outcome == words("一")
+    assert answer.seconds < 12
+    assert bot.messages().outcome == words("二")
+
+
+def test_messages_of_an_unreachable_salesforce_are_silence(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("Messages", "lose_request", times=None)
 
     assert bot.messages().outcome == NOTHING
     salesforce.clear_faults()
@@ -238,17 +284,3 @@ def test_after_a_half_done_init_there_is_one_chat_or_none(
     [chat] = salesforce.open_chats(bot.line_id)
     chat.accept().say("はい")
     assert bot.messages().outcome == words("はい")
-
-
-def test_faults_log_no_words(bot: Bot, chat: Chat, salesforce: Salesforce):
-    salesforce.fault("ChatMessage", "status", times=3)
-    salesforce.fault("Messages", "garbage", times=2)
-    chat.say("秘密の返事")
-
-    assert bot.send("秘密の質問").outcome == SENT
-    assert bot.messages().outcome == words("秘密の返事")
-
-    log = bot.service.log
-    assert "秘密" not in log
-    assert "\\u79d8" not in log
-    assert bot.line_id not in log
