@@ -1,0 +1,107 @@
+"""What is taken from the transcript that comes after a reconnection?"""
+
+import pytest
+
+from bridge.events import Standing, State, Words
+from bridge.protocol import Line, read_batch, read_transcript
+from bridge.transcripts import has_arrived, joined, unseen_words, with_agent_joined
+from tests.samples import sample
+
+TRANSCRIPT = (
+    Line(by_agent=True, name="山本", text="はい"),
+    Line(by_agent=False, name="花子", text="a"),
+    Line(by_agent=False, name="花子", text="b"),
+    Line(by_agent=True, name="佐藤", text="はい"),
+    Line(by_agent=True, name="佐藤", text="では"),
+    Line(by_agent=False, name="花子", text="a"),
+)
+
+
+def words(*texts):
+    return tuple(Words(text, "山本") for text in texts)
+
+
+def test_transcript_holds_what_both_sides_said():
+    (event,) = read_batch(sample("Messages/200_session_data")).events
+    assert read_transcript(event.message) == (
+        Line(by_agent=False, name="花子", text="もしもし"),
+        Line(by_agent=True, name="山本", text="はい"),
+        Line(by_agent=True, name="佐藤", text="代わりました"),
+    )
+
+
+def test_transcript_of_wrong_types():
+    line = {"type": "Agent", "name": 7, "content": None}
+    message = {"chatMessages": [None, 7, [], {}, {"type": "Else"}, line]}
+    assert read_transcript(message) == (Line(True, "", ""),)
+    for entries in (None, {}, "x", 7):
+        assert read_transcript({"chatMessages": entries}) == ()
+
+
+@pytest.mark.parametrize(
+    ("known", "unseen"),
+    [
+        (0, [("はい", "山本"), ("はい", "佐藤"), ("では", "佐藤")]),
+        (1, [("はい", "佐藤"), ("では", "佐藤")]),
+        (3, []),
+        (9, []),
+    ],
+)
+def test_words_of_the_agent_beyond_those_known(known, unseen):
+    found = unseen_words(TRANSCRIPT, known)
+    assert [(each.text, each.agent) for each in found] == unseen
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "arrived"),
+    [
+        ("a", 0, True),
+        ("a", 2, True),  # said again
+        ("a", 3, False),
+        ("b", 1, True),
+        ("b", 2, False),
+        ("はい", 0, False),  # the agent said that
+        ("c", 0, False),
+        ("", 0, False),
+    ],
+)
+def test_whether_a_text_has_arrived(text, known, arrived):
+    assert has_arrived(TRANSCRIPT, text, known) is arrived
+
+
+@pytest.mark.parametrize("state", [State.OPENING, State.WAITING])
+def test_an_agent_who_has_spoken_has_joined(state):
+    now = with_agent_joined(Standing(state), TRANSCRIPT)
+    assert (now.state, now.agent) == (State.ESTABLISHED, "佐藤")
+
+
+@pytest.mark.parametrize("state", [State.ESTABLISHED, State.ENDED])
+def test_a_transcript_changes_no_later_state(state):
+    standing = Standing(state, agent="山本")
+    assert with_agent_joined(standing, TRANSCRIPT) is standing
+
+
+@pytest.mark.parametrize("transcript", [(), (TRANSCRIPT[1],)])
+def test_nobody_has_joined_where_no_agent_spoke(transcript):
+    standing = Standing(State.WAITING)
+    assert with_agent_joined(standing, transcript) is standing
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "both"),
+    [
+        ("", "", ""),
+        ("ab", "", "ab"),
+        ("", "ab", "ab"),
+        ("ab", "cd", "abcd"),
+        ("abc", "bcd", "abcd"),
+        ("abc", "abc", "abc"),
+        ("abc", "c", "abc"),
+        ("abc", "b", "abcb"),
+        ("aa", "aaa", "aaa"),
+        ("b", "ab", "bab"),
+        ("abab", "abx", "ababx"),
+    ],
+)
+def test_what_comes_twice_is_joined_once(first, then, both):
+    assert joined(words(*first), words(*then)) == words(*both)
