@@ -188,6 +188,21 @@ def test_words_in_the_queue_are_dropped(bot: Bot, salesforce: Salesforce):
     assert chat.ended_by == "client"
 
 
+def test_a_chat_that_is_being_opened_is_not_left_open(
+    bot: Bot, service: Service, salesforce: Salesforce
+):
+    salesforce.fault("ChasitorInit", "slow", seconds=2)
+    init = bot.hold("/init", display_name="山田")
+    until(lambda: salesforce.faults_struck, "the chat is being opened")
+
+    assert bot.close().outcome == CLOSED
+
+    init.answer()
+    for chat in salesforce.chats(bot.line_id):
+        chat.wait(ended=1)
+    assert bot.messages().outcome == END
+
+
 def test_unknown_keys_are_ignored(bot: Bot, chat: Chat):
     assert bot.call("/close", unknown=[1]).outcome == CLOSED
     assert chat.state == "ended"

@@ -6,6 +6,7 @@ from tests.conftest import begin_chat
 from tests.harness.bot import CLOSED, END, SENT, Bot, together, words
 from tests.harness.salesforce import Chat, Salesforce
 from tests.harness.service import Service
+from tests.harness.waiting import until
 
 IN_DOUBT = pytest.mark.parametrize("kind", ["lose_answer", "lose_request", "slow"])
 
@@ -188,6 +189,37 @@ def test_a_session_gone_meanwhile_is_the_end(
     assert answer.body["reason"] == "lost"
     salesforce.clear_faults()
     begin_chat(bot, salesforce)
+
+
+@pytest.mark.breaches("wrong_method")
+@pytest.mark.parametrize("resource", ["ChatMessage", "Messages"])
+def test_a_503_without_a_handover_is_survived(
+    bot: Bot, chat: Chat, salesforce: Salesforce, resource: str
+):
+    salesforce.fault(resource, "status", status=503)
+
+    assert bot.send("一").outcome == SENT
+    chat.wait_for_polls(2)
+    chat.say("二")
+
+    assert bot.messages().outcome == words("二")
+    assert bot.send("三").outcome == SENT
+    assert chat.heard == ["一", "三"]
+
+
+@pytest.mark.breaches("wrong_method")
+def test_an_outage_that_says_503_is_survived(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("*", "status", status=503, times=None, line_id=bot.line_id)
+    send = bot.hold("/send", message="一")
+    until(lambda: salesforce.faults_struck > 2, "the outage is felt")
+    salesforce.clear_faults()
+
+    assert send.answer().outcome == SENT
+    chat.say("二").wait_for_polls(2)
+    assert bot.messages().outcome == words("二")
+    assert chat.heard == ["一"]
 
 
 def test_another_customer_is_not_concerned(

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import requests
 
 from tests.harness.bot import END, NOTHING, SENT, Bot, together, words
 from tests.harness.salesforce import Chat, Salesforce
@@ -221,6 +222,32 @@ def test_hanging_up_again_and_again_loses_nothing(
 
         assert bot.messages().outcome == words(f"{number}a")
         assert bot.messages().outcome == words(f"{number}b")
+
+
+def test_one_connection_serves_many_calls(bot: Bot, service: Service, chat: Chat):
+    texts = [f"{number}" for number in range(10)]
+    chat.say(*texts)
+    payload = {"line_id": bot.line_id}
+
+    with requests.Session() as http:
+        answers = [
+            http.post(f"{service.url}/messages", json=payload, timeout=30).json()
+            for _ in texts
+        ]
+
+    assert [answer["message"] for answer in answers] == texts
+
+
+def test_a_body_may_come_in_chunks(bot: Bot, service: Service, chat: Chat):
+    chat.say("はい")
+    chunks = iter([b'{"line_id": ', f'"{bot.line_id}"}}'.encode()])
+    headers = {"content-type": "application/json"}
+
+    response = requests.post(
+        f"{service.url}/messages", data=chunks, headers=headers, timeout=30
+    )
+
+    assert response.json()["message"] == "はい"
 
 
 @pytest.mark.parametrize("extra", [{"unknown": "x"}, {"ack": None}, {"message": 1}])

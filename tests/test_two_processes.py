@@ -182,18 +182,20 @@ def test_when_one_is_killed_the_other_goes_on(
 
 
 @pytest.mark.breaches("duplicate_sequence")
+@pytest.mark.parametrize("payload", [{}, {"message_id": "100"}], ids=["text", "id"])
 def test_what_one_left_in_doubt_the_other_finishes(
     bots: tuple[Bot, Bot],
     services: tuple[Service, Service],
     chat: Chat,
     salesforce: Salesforce,
+    payload: dict,
 ):
     salesforce.fault("ChatMessage", "slow", seconds=3)
-    bots[0].hold("/send", message="一", message_id="100")
+    bots[0].hold("/send", message="一", **payload)
     until(lambda: chat.heard, "the message is under way")
     services[0].kill()
 
-    assert bots[1].send("一", message_id="100").outcome == SENT
+    assert bots[1].send("一", **payload).outcome == SENT
     assert bots[1].send("二").outcome == SENT
     assert chat.heard == ["一", "二"]
 
