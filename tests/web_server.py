@@ -1,0 +1,87 @@
+"""A web server in this process, plain or TLS, for the tests of the transport."""
+
+import ssl
+import threading
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from typing import NamedTuple
+
+ANSWER = b'{"messages": [], "sequence": 3}'
+
+
+class Seen(NamedTuple):
+    """One request that has arrived."""
+
+    method: str
+    headers: Message
+    address: tuple[str, int]
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        server = self.server
+        seen = Seen(self.command, self.headers, self.client_address)
+        server.seen.append(seen)
+        server.arrived.put(seen)
+        if server.drops:
+            self.close_connection = True
+            return
+        if server.holds:
+            server.release.wait(60)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(ANSWER)))
+        self.send_header("Set-Cookie", "BrowserId=abc; path=/")
+        self.end_headers()
+        self.wfile.write(ANSWER)
+
+    do_POST = do_DELETE = do_GET
+
+    def log_message(self, *arguments):
+        """Be quiet."""
+
+
+class Server(ThreadingHTTPServer):
+    """Answers, holds or drops what comes, and remembers it."""
+
+    daemon_threads = True
+    block_on_close = False
+    holds = drops = False
+
+    def __init__(self, certificate=None):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen, self.arrived, self.release = [], Queue(), threading.Event()
+        self.scheme = "http"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.scheme = "https"
+
+    @property
+    def url(self):
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
+
+    @property
+    def methods(self):
+        return [each.method for each in self.seen]
+
+    @property
+    def connections(self):
+        return len({each.address for each in self.seen})
+
+    def handle_error(self, request, client_address):
+        """Callers hang up here, that is what the tests are about."""
+
+
+def serving(server):
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.release.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
