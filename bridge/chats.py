@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Now
 
 from bridge import outbox, wakeups
 from bridge.database import in_database
@@ -76,7 +75,7 @@ def _insert(line_id: str, display_name: str, token: int) -> Session:
                 poll_until=from_now(OPENING_LEASE_SECONDS),
                 send_token=token,
                 send_until=from_now(OPENING_LEASE_SECONDS),
-                handed_out_id=last.handed_out_id if last else 0,
+                last_word_id=last.last_word_id if last else 0,
             )
     except IntegrityError:  # another process was first
         return Session.objects.open().get(line_id=line_id)
@@ -192,14 +191,3 @@ def close(line_id: str) -> Session | None:
 def look(session_id: int) -> Session | None:
     """Return a chat as it stands."""
     return Session.objects.filter(pk=session_id).first()
-
-
-# --- the bot's presence -------------------------------------------------------
-
-
-@in_database
-def bot_seen(line_id: str, *, for_seconds: float) -> None:
-    """Note that the bot is here, and waits for at most so long."""
-    Session.objects.open().filter(line_id=line_id).update(
-        bot_until=Greatest(F("bot_until"), from_now(for_seconds))
-    )

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import requests
 from django.conf import settings
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bridge import protocol
 from bridge.exceptions import (
@@ -37,8 +38,10 @@ CONNECT_TIMEOUT_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 4.0
 LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
 
+# Labels of at most 63 characters, 200 altogether.
+HOST_NAME = re.compile(r"(?=.{1,200}$)([A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
+
 MESSAGES = "System/Messages"
-SUCCESSES = frozenset({200, 202})
 NO_CONTENT = 204
 CONFLICT = 409
 ERRORS: Mapping[int, type[ErrorStatus]] = {
@@ -193,7 +196,7 @@ class LiveAgentClient:
         if body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
         answer = self._send(method, url, headers, body, timeout, call)
-        _raise_for_status(resource, method, answer)
+        _raise_for_status(resource, answer)
         return answer
 
     def _send(
@@ -215,23 +218,33 @@ class LiveAgentClient:
                 timeout=(CONNECT_TIMEOUT_SECONDS, timeout),
                 allow_redirects=False,
             )
-        except requests.ConnectTimeout as exc:
-            raise Unreachable("Salesforce could not be reached in time") from exc
-        except requests.Timeout as exc:
-            raise NoAnswerInTime("Salesforce did not answer in time") from exc
-        except requests.RequestException as exc:
+        except requests.ConnectTimeout:
+            raise Unreachable("Salesforce could not be reached in time") from None
+        except requests.Timeout:
+            raise NoAnswerInTime("Salesforce did not answer in time") from None
+        except (requests.RequestException, HTTPError) as exc:
             if call is not None and call.cancelled:
-                raise CallCancelled("the call was cut short") from exc
-            raise TransportError("the connection to Salesforce broke") from exc
+                raise CallCancelled("the call was cut short") from None
+            if isinstance(_reason(exc), NewConnectionError):
+                raise Unreachable("Salesforce could not be reached") from None
+            # The cause's text holds the URL, and a URL may hold the session key.
+            broke = f"the connection to Salesforce broke ({type(exc).__name__})"
+            raise TransportError(broke) from None
         finally:
             current_call.reset(token)
             if call is not None:
                 call.detach()
 
 
-def _raise_for_status(resource: str, method: str, answer: requests.Response) -> None:
+def _reason(exc: Exception) -> object:
+    """Return what urllib3 names as the reason of a failure."""
+    return getattr(exc.args[0], "reason", None) if exc.args else None
+
+
+def _raise_for_status(resource: str, answer: requests.Response) -> None:
+    """Raise what a status means; 202 and every other 2xx is a success."""
     status = answer.status_code
-    if status in SUCCESSES or (status == NO_CONTENT and method != "POST"):
+    if 200 <= status < 300:
         return
     if status == CONFLICT:
         raise _conflict(resource, answer)
@@ -257,9 +270,11 @@ def may_follow(host: str, url: str) -> str | None:
     name another one on this machine.
     """
     found = re.fullmatch(r"(https?)://([A-Za-z0-9.-]+)(:[0-9]{1,5})?(/.*)?", url)
-    if not found:
+    if not found or not HOST_NAME.fullmatch(found[2]):
         return None
     scheme, name, port, _ = found.groups()
+    if port and not 0 < int(port[1:]) < 65536:
+        return None
     ours = re.fullmatch(r"https?://(127\.0\.0\.1|localhost)(:[0-9]+)?", host)
     if ours and name in {"127.0.0.1", "localhost"}:
         return f"{scheme}://{name}{port or ''}"

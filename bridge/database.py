@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -47,7 +47,10 @@ def in_database(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
         if not getattr(_here, "is_database_thread", False):
-            return _submit(_transaction, function, *args, **kwargs)
+            return cast(
+                R,
+                _submit(_with_new_connection, _transaction, function, *args, **kwargs),
+            )
         if connection.in_atomic_block:
             return function(*args, **kwargs)
         with transaction.atomic():
@@ -56,11 +59,27 @@ def in_database(function: Callable[P, R]) -> Callable[P, R]:
     return on_database_thread
 
 
+def in_database_stepwise(function: Callable[P, R]) -> Callable[P, R]:
+    """Run `function` on a database thread, each statement for itself.
+
+    For what is right after every single statement: it saves the two round trips of
+    a transaction. Otherwise as `in_database`.
+    """
+
+    @functools.wraps(function)
+    def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
+        if getattr(_here, "is_database_thread", False):
+            return function(*args, **kwargs)
+        return cast(R, _submit(_with_new_connection, function, *args, **kwargs))
+
+    return on_database_thread
+
+
 def run_on_database_thread(
     function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 ) -> R:
     """Run something that minds its own transactions, such as an admin page."""
-    return _submit(_plain, function, *args, **kwargs)
+    return cast(R, _submit(_plain, function, *args, **kwargs))
 
 
 def threads() -> int:
@@ -85,11 +104,9 @@ def _begin() -> None:
     _here.is_database_thread = True
 
 
-def _submit(
-    run: Callable[..., Any], function: Callable[..., R], *args: Any, **kwargs: Any
-) -> R:
+def _submit(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
-        future: Future[R] = _executor().submit(run, function, *args, **kwargs)
+        future: Future[Any] = _executor().submit(run, *args, **kwargs)
     except RuntimeError as exc:  # the interpreter is shutting down
         raise DatabaseUnavailable("the service is stopping") from exc
     try:
@@ -106,11 +123,15 @@ def _plain(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
 
 
 def _transaction(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-    """Carry out one transaction; on a broken connection, with a new one again."""
+    with transaction.atomic():
+        return function(*args, **kwargs)
+
+
+def _with_new_connection(run: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """Carry something out; on a broken connection, with a new one again."""
     for pause in itertools.chain(RECONNECT_PAUSES_SECONDS, [None]):
         try:
-            with transaction.atomic():
-                return function(*args, **kwargs)
+            return run(*args, **kwargs)
         except (OperationalError, InterfaceError) as exc:
             connection.close()
             if pause is None:

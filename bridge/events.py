@@ -55,7 +55,7 @@ class Standing:
 
     state: str
     reason: str = ""
-    agent: str = ""
+    agent: str = field(default="", repr=False)
     queue_position: int | None = None
     estimated_wait: int | None = None
     visitor_idle_timeout: int | None = None

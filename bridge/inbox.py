@@ -7,18 +7,64 @@ given the oldest words until it names their id.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import F, Q
-from django.db.models.functions import Greatest, Now
+from django.conf import settings
+from django.utils import timezone
 
 from bridge import wakeups
-from bridge.database import in_database
+from bridge.database import in_database_stepwise
+from bridge.events import Reason, State
 from bridge.exceptions import InvalidRequest
-from bridge.marks import digest, from_now
-from bridge.models import AgentMessage, Session
+from bridge.marks import digest
+from bridge.sql import Statement, moment
 
 CLAIM_SECONDS = 10
+# An end that is ours is told to Salesforce before the bot, as far as it can be
+# reached in this time.
+FAREWELL_FIRST = timedelta(seconds=10)
+
+# What marks words that were handed out without a claim.
+HANDED_OUT = 1
+
+LOOK = Statement(
+    """
+    SELECT s.id, s.state, s.reason, s.queue_position, s.estimated_wait,
+           s.undelivered, s.farewell, s.ended_at, s.bot_until < {soon},
+           m.id, m.text, m.agent, m.at
+      FROM bridge_session s
+      LEFT JOIN bridge_agentmessage m ON m.id =
+           (SELECT id FROM bridge_agentmessage WHERE line_id = %s ORDER BY id LIMIT 1)
+     WHERE s.id =
+           (SELECT id FROM bridge_session WHERE line_id = %s ORDER BY id DESC LIMIT 1)
+    """
+)
+CLAIM = Statement(
+    """
+    UPDATE bridge_agentmessage SET claim = %s, claimed_until = {soon}
+     WHERE id = %s
+       AND (claimed_until IS NULL OR claimed_until < {now} OR claim = %s)
+    """
+)
+MARK_HANDED_OUT = Statement(
+    "UPDATE bridge_agentmessage SET claim = %s WHERE id = %s AND claim = 0"
+)
+GIVE_BACK = Statement(
+    "UPDATE bridge_agentmessage SET claimed_until = NULL WHERE id = %s AND claim = %s"
+)
+DELETE = Statement("DELETE FROM bridge_agentmessage WHERE id = %s")
+NEVER_HANDED_OUT = Statement(
+    """
+    SELECT (SELECT last_word_id FROM bridge_session
+             WHERE line_id = %s ORDER BY id DESC LIMIT 1),
+           (SELECT min(id) FROM bridge_agentmessage
+             WHERE line_id = %s AND claim = 0)
+    """
+)
+ACKNOWLEDGE = Statement(
+    "DELETE FROM bridge_agentmessage WHERE line_id = %s AND id <= %s"
+)
+BOT_SEEN = Statement("UPDATE bridge_session SET bot_until = {soon} WHERE id = %s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +83,18 @@ class Handout:
 
 
 @dataclass(frozen=True, slots=True)
+class ChatStatus:
+    """What a bot may know of its newest chat; `estimated_wait` is in seconds."""
+
+    state: str
+    reason: str
+    queue_position: int | None
+    estimated_wait: int | None
+    undelivered: int
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What there is for a bot: words or else how its newest chat stands.
 
@@ -45,7 +103,7 @@ class Look:
     """
 
     words: Handout | None
-    chat: Session | None
+    chat: ChatStatus | None
     on_loan: bool = False
 
     @property
@@ -55,76 +113,83 @@ class Look:
         return self.words is None and not self.on_loan and over
 
 
-@in_database
-def take(line_id: str, *, claim: int, ack: int | None, alone: bool = False) -> Look:
+def bot_absence_margin() -> float:
+    """Return by how many seconds the note of a bot's last call may be behind.
+
+    It is not written anew for every call, and the chat of a bot that is gone is
+    ended that much later.
+    """
+    return min(60.0, float(settings.BOT_IDLE_SECONDS) / 10)
+
+
+@in_database_stepwise
+def take(line_id: str, *, claim: int, ack: int | None, hold_seconds: float) -> Look:
     """Return the oldest words, claimed for the caller unless he acknowledges.
 
-    `alone` says that no other call of this bot is waiting: with this one answered
-    its absence begins.
-
+    `hold_seconds` is how long the bot will still be here when there are none.
     Raises InvalidRequest for an `ack` above the highest id handed out.
     """
-    chat = Session.objects.newest(line_id)
     if ack is not None:
-        _acknowledge(line_id, ack, chat)
-    waiting = AgentMessage.objects.filter(line_id=line_id)
-    oldest = waiting.order_by("id").first()
-    if oldest is None:
-        return Look(None, chat)
-    if ack is None and not _claim(oldest, claim):
-        return Look(None, chat, on_loan=True)
-    _note_handed_out(oldest, alone=alone)
-    return Look(
-        Handout(
-            id=oldest.pk,
-            line_id=line_id,
-            text=oldest.text,
-            agent=oldest.agent,
-            at=oldest.at,
-            claim=0 if ack is not None else claim,
-        ),
-        chat,
+        _acknowledge(line_id, ack)
+    row = LOOK(hold_seconds - bot_absence_margin(), line_id, line_id).row
+    if row is None:
+        return Look(None, None)
+    session_id, *chat, bot_is_late, word_id, text, agent, at = row
+    status = _status(*chat)
+    if bot_is_late and status.state != State.ENDED:
+        BOT_SEEN(hold_seconds, session_id)
+    if word_id is None:
+        return Look(None, status)
+    if ack is not None:
+        MARK_HANDED_OUT(HANDED_OUT, word_id)
+        claim = 0
+    elif not CLAIM(claim, CLAIM_SECONDS, word_id, claim).count:
+        return Look(None, status, on_loan=True)
+    return Look(Handout(word_id, line_id, text, agent, moment(at), claim), status)
+
+
+def _status(
+    state: str,
+    reason: str,
+    queue_position: int | None,
+    estimated_wait: int | None,
+    undelivered: int,
+    farewell: str,
+    ended_at: datetime | str | None,
+) -> ChatStatus:
+    return ChatStatus(
+        state=state,
+        reason=reason,
+        queue_position=queue_position,
+        estimated_wait=estimated_wait,
+        undelivered=undelivered,
+        is_over=state == State.ENDED and _may_be_told(reason, farewell, ended_at),
     )
 
 
-def _acknowledge(line_id: str, ack: int, chat: Session | None) -> None:
-    highest = chat.handed_out_id if chat else 0
-    if ack > highest:
+def _may_be_told(reason: str, farewell: str, at: datetime | str | None) -> bool:
+    """A customer who has closed the chat himself is not kept waiting for its end."""
+    if not farewell or reason == Reason.CLIENT or at is None:
+        return True
+    return timezone.now() - moment(at) > FAREWELL_FIRST
+
+
+def _acknowledge(line_id: str, ack: int) -> None:
+    last_id, waiting_id = NEVER_HANDED_OUT(line_id, line_id).rows[0]
+    if ack > (last_id or 0) or (waiting_id is not None and ack >= waiting_id):
         raise InvalidRequest("is above the highest id handed out", field="ack")
-    AgentMessage.objects.filter(line_id=line_id, id__lte=ack).delete()
+    ACKNOWLEDGE(line_id, ack)
 
 
-def _claim(oldest: AgentMessage, claim: int) -> bool:
-    free = Q(claimed_until=None) | Q(claimed_until__lt=Now()) | Q(claim=claim)
-    claimed = AgentMessage.objects.filter(free, pk=oldest.pk)
-    return bool(claimed.update(claim=claim, claimed_until=from_now(CLAIM_SECONDS)))
-
-
-def _note_handed_out(oldest: AgentMessage, *, alone: bool) -> None:
-    bot_until = Now() if alone else Greatest(F("bot_until"), Now())
-    newest = Session.objects.filter(line_id=oldest.line_id).order_by("-id")[:1]
-    Session.objects.filter(pk__in=newest.values("pk")).update(
-        handed_out_id=Greatest(F("handed_out_id"), oldest.pk), bot_until=bot_until
-    )
-
-
-@in_database
+@in_database_stepwise
 def delivered(words: Handout) -> None:
     """Delete words whose answer is out."""
-    AgentMessage.objects.filter(pk=words.id).delete()
+    DELETE(words.id)
     wakeups.ring(wakeups.words(digest(words.line_id)))
 
 
-@in_database
+@in_database_stepwise
 def not_delivered(words: Handout) -> None:
     """Give words back whose answer went nowhere."""
-    lent = AgentMessage.objects.filter(pk=words.id, claim=words.claim)
-    lent.update(claimed_until=None)
+    GIVE_BACK(words.id, words.claim)
     wakeups.ring(wakeups.words(digest(words.line_id)))
-
-
-@in_database
-def undelivered_of(line_ids: list[str]) -> set[str]:
-    """Return which of these customers have words waiting: the safety net's look."""
-    waiting = AgentMessage.objects.filter(line_id__in=line_ids)
-    return set(waiting.values_list("line_id", flat=True).distinct())

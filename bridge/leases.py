@@ -8,19 +8,52 @@ cannot overwrite its successor, and starts the lease afresh for the next poll.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from bridge import chats, wakeups
-from bridge.database import in_database
+from bridge.database import in_database, in_database_stepwise
 from bridge.events import Outcome, Reason, Standing, State
 from bridge.marks import digest, from_now
-from bridge.models import AgentMessage, Session
+from bridge.models import Session
 from bridge.protocol import Batch, Credentials
+from bridge.sql import Statement
 
 # How much longer than `clientPollTimeout` a lease lasts. A poll's own deadline
 # lies in between, so that no poll outlives the lease it began under.
 MARGIN_SECONDS = 3
+
+
+ADVANCE = Statement(
+    """
+    UPDATE bridge_session
+       SET ack = %s, "offset" = %s, active_at = {now}, poll_until = {soon},
+           agent_words = agent_words + %s,
+           visitor_idle_at = COALESCE({soon}, visitor_idle_at)
+     WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
+    """
+)
+ADD_WORDS = Statement(
+    """
+    INSERT INTO bridge_agentmessage (session_id, line_id, text, agent, at, claim)
+    VALUES (%s, %s, %s, %s, {now}, 0)
+    """
+)
+NOTE_LAST_WORD = Statement(
+    """
+    UPDATE bridge_session
+       SET last_word_id =
+           (SELECT max(id) FROM bridge_agentmessage WHERE line_id = %s)
+     WHERE id = %s
+    """
+)
+EXTEND = Statement(
+    """
+    UPDATE bridge_session SET poll_until = {soon}
+     WHERE id = %s AND poll_token = %s AND state <> 'ended'
+       AND reconnecting = {false}
+    """
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,11 +101,24 @@ def keep(session_id: int, token: int) -> Lease | None:
     return _lease(session)
 
 
+@in_database_stepwise
+def extend(lease: Lease) -> Lease | None:
+    """Start the lease afresh after a poll that brought nothing: one statement.
+
+    The row is looked at only where there is something to see.
+    """
+    seconds = lease.client_poll_timeout + MARGIN_SECONDS
+    if EXTEND(seconds, lease.session_id, lease.token).count:
+        return lease
+    return keep(lease.session_id, lease.token)
+
+
 @in_database
-def is_to_stop(session_id: int, token: int) -> bool:
-    """Whether the owner of `token` should leave its poll: for good, or to reconnect."""
+def look(session_id: int, token: int) -> Lease | None:
+    """Return the lease as it stands; None when it is lost or the chat is over."""
     own = Session.objects.open().filter(pk=session_id, poll_token=token)
-    return not own.filter(reconnecting=False).exists()
+    session = own.first()
+    return _lease(session) if session else None
 
 
 @in_database
@@ -118,32 +164,45 @@ def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease
     acknowledged it sends again. `resync` are the further columns that a
     reconnection sets.
     """
-    standing = outcome.standing
     ack = lease.ack if batch.sequence is None else batch.sequence
-    changes: dict[str, Any] = {
-        "ack": ack,
-        "active_at": Now(),
-        "poll_until": from_now(lease.client_poll_timeout + MARGIN_SECONDS),
-        **resync,
-    }
-    if batch.offset is not None:
-        changes["offset"] = batch.offset
-    if standing != lease.standing:
-        changes |= _standing_columns(lease.standing, standing)
-    if outcome.words:
-        changes["agent_words"] = F("agent_words") + len(outcome.words)
-    if outcome.words and standing.visitor_idle_timeout:
-        changes["visitor_idle_at"] = from_now(standing.visitor_idle_timeout)
     advanced = replace(
-        lease, ack=ack, offset=changes.get("offset", lease.offset), standing=standing
+        lease,
+        ack=ack,
+        offset=lease.offset if batch.offset is None else batch.offset,
+        standing=outcome.standing,
     )
-    own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
-    if not own.filter(ack=lease.ack).update(**changes):
+    if not _advance(lease, advanced, outcome):
         # Carried out before the connection broke, perhaps.
+        own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
         carried_out = ack != lease.ack and own.filter(ack=ack).exists()
         return advanced if carried_out else None
-    _store_consequences(lease, outcome)
+    for words in outcome.words:
+        ADD_WORDS(lease.session_id, lease.line_id, words.text, words.agent)
+    if outcome.words:
+        NOTE_LAST_WORD(lease.line_id, lease.session_id)
+    columns = resync
+    if outcome.standing != lease.standing:
+        columns |= _standing_columns(lease.standing, outcome.standing)
+    if columns:
+        Session.objects.filter(pk=lease.session_id).update(**columns)
+    _ring(lease, outcome)
     return advanced
+
+
+def _advance(lease: Lease, advanced: Lease, outcome: Outcome) -> bool:
+    idle = outcome.standing.visitor_idle_timeout if outcome.words else None
+    return bool(
+        ADVANCE(
+            advanced.ack,
+            advanced.offset,
+            lease.client_poll_timeout + MARGIN_SECONDS,
+            len(outcome.words),
+            idle,
+            lease.session_id,
+            lease.token,
+            lease.ack,
+        ).count
+    )
 
 
 def _standing_columns(before: Standing, now: Standing) -> dict[str, Any]:
@@ -161,25 +220,16 @@ def _standing_columns(before: Standing, now: Standing) -> dict[str, Any]:
     return columns
 
 
-def _store_consequences(lease: Lease, outcome: Outcome) -> None:
+def _ring(lease: Lease, outcome: Outcome) -> None:
     standing = outcome.standing
-    if outcome.words or standing.state == State.ENDED:
-        AgentMessage.objects.bulk_create(
-            AgentMessage(
-                session_id=lease.session_id,
-                line_id=lease.line_id,
-                text=words.text,
-                agent=words.agent,
-            )
-            for words in outcome.words
-        )
-        wakeups.ring(wakeups.words(digest(lease.line_id)))
     if standing.state == State.ENDED:
         chats.finish(lease.session_id, standing.reason, tell=standing.needs_farewell)
     elif standing.state != lease.standing.state:
         wakeups.ring(wakeups.chat(lease.session_id))
         if standing.state == State.ESTABLISHED:
             wakeups.tell("deliver", lease.session_id)  # what was said in the queue
+    if outcome.words:
+        wakeups.ring(wakeups.words(digest(lease.line_id)))
 
 
 # --- change of affinity -------------------------------------------------------
@@ -195,6 +245,13 @@ def want_reconnection(session_id: int, affinity_token: str) -> bool:
     if session.filter(affinity_token=affinity_token).update(reconnecting=True):
         wakeups.tell("interrupt", session_id)
     return session.exists()
+
+
+@in_database
+def wants_reconnection(lease: Lease) -> bool:
+    """Whether a 503 still waits for its reconnection, and it is for us to do."""
+    own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
+    return own.filter(reconnecting=True).exists()
 
 
 @in_database

@@ -5,13 +5,11 @@ the bot has them. `VisitorMessage` is the outbox: a customer's words until
 Salesforce has them. Words are deleted once they are delivered.
 """
 
-from datetime import timedelta
 from typing import Self
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from bridge.events import Reason, State
 from bridge.protocol import (
@@ -21,7 +19,6 @@ from bridge.protocol import (
     Credentials,
 )
 
-FAREWELL_FIRST = timedelta(seconds=10)
 IDENTIFIER = 255  # characters of a line_id, a name, a message_id
 
 
@@ -101,7 +98,7 @@ class Session(models.Model):
     farewell = models.CharField(max_length=32, blank=True)
     farewell_until = models.DateTimeField(null=True)
     undelivered = models.IntegerField(default=0)
-    handed_out_id = models.BigIntegerField(default=0)
+    last_word_id = models.BigIntegerField(default=0)
 
     objects = SessionQuerySet.as_manager()
 
@@ -135,18 +132,6 @@ class Session(models.Model):
     def is_open(self) -> bool:
         """Whether the chat goes on, as far as the bot is told."""
         return self.state != State.ENDED
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the bot may be told the end.
-
-        An end that is ours is told to Salesforce first, as far as it can be reached;
-        only a customer who has closed the chat himself is not kept waiting.
-        """
-        if self.is_open or self.ended_at is None:
-            return False
-        told = not self.farewell or self.reason == Reason.CLIENT
-        return told or timezone.now() - self.ended_at > FAREWELL_FIRST
 
     @property
     def credentials(self) -> Credentials:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from bridge import chats, leases, outbox, poller, protocol
+from bridge import chats, leases, parcels, poller, protocol
 from bridge.client import LONGEST_CALL_SECONDS, live_agent, may_follow
 from bridge.events import Reason
 from bridge.exceptions import (
@@ -72,7 +72,7 @@ def open_at_salesforce(
             poller.follow(lease)
     finally:
         # Until now nobody could end the chat under ChasitorInit.
-        outbox.release_lease(session_id, token)
+        parcels.release(session_id, token)
 
 
 def _create_session(deadline: float) -> tuple[str, NewSession]:

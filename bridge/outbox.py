@@ -1,27 +1,60 @@
-"""How do a customer's words get from the bot into the outbox, and out of it?
+"""How do a customer's words get from the bot into the outbox, once?
 
-`put` and `fate` are the bot's side: a row, and what became of it. `next_parcel`
-and the functions after it are the sender's, who holds the send lease: rows leave
-in order, each with a sequence number that is committed before the first POST and
-stays until Salesforce has answered.
+A row for each thing he says, and what becomes of it. Words the bot sends a second
+time, known by their `message_id` or because nobody was told what became of the
+first attempt, are not put in twice.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from django.db.models import Case, F, Q, QuerySet, Value, When
-from django.db.models.functions import Greatest, Now
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 
-from bridge import wakeups
+from bridge import parcels, wakeups
 from bridge.database import in_database
 from bridge.events import State
 from bridge.exceptions import NoOpenChat, TemporarilyUnavailable
 from bridge.marks import digest, from_now
 from bridge.models import Session, VisitorMessage
+from bridge.parcels import Parcel
 from bridge.protocol import Credentials
+from bridge.sql import Statement
 
 MOST_UNSENT = 200  # words of one chat
 AWAITED_SECONDS = 3  # how long a waiter counts as alive without a sign
-LEASE_SECONDS = 7  # longer than one POST may take
+NO_CHAT = 0
+
+SPEAK = Statement(
+    """
+    UPDATE bridge_session
+       SET active_at = {now}, visitor_idle_at = NULL,
+           bot_until = CASE WHEN bot_until < {now} THEN {now} ELSE bot_until END
+     WHERE line_id = %s AND state <> 'ended'
+    RETURNING id, state, sequence, host, key, affinity_token,
+              reconnecting = {false} AND (send_until IS NULL OR send_until < {now})
+    """
+)
+ALREADY = Statement(
+    """
+    SELECT (SELECT id FROM bridge_visitormessage WHERE request = %s),
+           (SELECT id FROM bridge_visitormessage
+             WHERE line_id = %s AND message_id = %s),
+           (SELECT min(id) FROM bridge_visitormessage
+             WHERE session_id = %s AND digest = %s AND accepted = {false}
+               AND message_id IS NULL AND %s),
+           (SELECT count(*) FROM bridge_visitormessage
+             WHERE session_id = %s AND sent_at IS NULL)
+    """
+)
+PUT = Statement(
+    """
+    INSERT INTO bridge_visitormessage
+           (session_id, line_id, request, message_id, text, digest, sequence,
+            accepted, refused, at, awaited_until)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, {false}, {now}, {soon})
+    RETURNING id
+    """
+)
 
 
 class Fate:
@@ -35,75 +68,78 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A row of the outbox and its fate so far."""
+    """A row of the outbox and its fate so far.
+
+    With a `parcel` the caller holds the send lease and is to POST it himself.
+    """
 
     session_id: int
     row_id: int
     fate: str
+    parcel: Parcel | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """What the sender is to POST next.
+class _Chat:
+    """The open chat that words are for, as it was when they came."""
 
-    Words, or with `farewell` the end of the chat (`row_id` is 0 then). `fresh`
-    means that this number was never posted before.
-    """
-
-    row_id: int
+    id: int
+    state: str
     sequence: int
-    fresh: bool
-    credentials: Credentials = field(repr=False)
-    text: str = field(default="", repr=False)
-    farewell: str = ""
-
-
-def unsent(session_id: int) -> QuerySet[VisitorMessage]:
-    """Return what Salesforce does not have yet, in order."""
-    rows = VisitorMessage.objects.filter(session_id=session_id, sent_at=None)
-    return rows.order_by("id")
-
-
-# --- the bot's side -----------------------------------------------------------
+    credentials: Credentials
+    nobody_sends: bool
 
 
 @in_database
-def put(line_id: str, text: str, *, message_id: str | None, request: int) -> Ticket:
+def put(
+    line_id: str, text: str, *, message_id: str | None, request: int, token: int
+) -> Ticket:
     """Put words into the outbox of the customer's open chat.
 
-    `request` tells this request from all others. Words known by their `message_id`
-    or, where an earlier request was not told `send`, by their text are not put in
-    twice: the ticket is then the earlier row's.
+    `request` tells this request from all others, `token` is for the send lease,
+    which is taken along where nobody else is sending.
 
     Raises NoOpenChat, or TemporarilyUnavailable when too much is unsent.
     """
-    known = VisitorMessage.objects.filter(request=request)
-    if message_id is not None:
-        known = VisitorMessage.objects.filter(
-            Q(request=request) | Q(line_id=line_id, message_id=message_id)
-        )
     # From here on the row lock keeps the chat's end and other words away.
-    chat = Session.objects.open().filter(line_id=line_id)
-    is_open = chat.update(
-        active_at=Now(),
-        bot_until=Greatest(F("bot_until"), Now()),
-        visitor_idle_at=None,
-    )
-    if row := known.first():
-        return _adopt(row)
-    if not is_open:
+    chat = _speak(line_id)
+    session_id = chat.id if chat else NO_CHAT
+    by_text = message_id is None
+    mark = digest(text)
+    *known, unsent = ALREADY(
+        request, line_id, message_id, session_id, mark, by_text, session_id
+    ).rows[0]
+    for row_id in known:
+        if row_id is not None:
+            return _adopt(VisitorMessage.objects.get(pk=row_id))
+    if chat is None:
         raise NoOpenChat("there is no open chat", field="line_id")
-    session = Session.objects.open().get(line_id=line_id)
-    if message_id is None and (row := _in_doubt(session, text)):
-        return _adopt(row)
-    return _insert(session, text, message_id, request)
-
-
-def _in_doubt(session: Session, text: str) -> VisitorMessage | None:
-    doubtful = VisitorMessage.objects.filter(
-        session=session, digest=digest(text), accepted=False, message_id=None
+    if unsent >= MOST_UNSENT:
+        raise TemporarilyUnavailable("too many messages are waiting to be sent")
+    kept = chat.state != State.ESTABLISHED
+    at_once = chat.nobody_sends and not unsent and not kept
+    sequence = chat.sequence + 1 if at_once else None
+    put_in = PUT(
+        *(chat.id, line_id, request, message_id, text, "" if kept else mark),
+        *(sequence, kept, AWAITED_SECONDS),
     )
-    return doubtful.order_by("id").first()
+    row_id = put_in.rows[0][0]
+    if kept:
+        return Ticket(chat.id, row_id, Fate.SENT)
+    if sequence is None:
+        return Ticket(chat.id, row_id, Fate.PENDING)
+    parcels.start(chat.id, token, sequence)
+    parcel = Parcel(row_id, sequence, True, chat.credentials, text)
+    return Ticket(chat.id, row_id, Fate.PENDING, parcel)
+
+
+def _speak(line_id: str) -> _Chat | None:
+    row = SPEAK(line_id).row
+    if row is None:
+        return None
+    session_id, state, sequence, host, key, affinity_token, nobody_sends = row
+    credentials = Credentials(host, key, affinity_token)
+    return _Chat(session_id, state, sequence, credentials, bool(nobody_sends))
 
 
 def _adopt(row: VisitorMessage) -> Ticket:
@@ -120,25 +156,6 @@ def _adopt(row: VisitorMessage) -> Ticket:
         return Ticket(row.session_id, row.pk, Fate.SENT)
     row_now.update(refused=False, awaited_until=from_now(AWAITED_SECONDS))
     return Ticket(row.session_id, row.pk, Fate.PENDING)
-
-
-def _insert(
-    session: Session, text: str, message_id: str | None, request: int
-) -> Ticket:
-    if unsent(session.pk).count() >= MOST_UNSENT:
-        raise TemporarilyUnavailable("too many messages are waiting to be sent")
-    kept = session.state != State.ESTABLISHED
-    row = VisitorMessage.objects.create(
-        session=session,
-        line_id=session.line_id,
-        request=request,
-        message_id=message_id,
-        text=text,
-        digest="" if kept else digest(text),
-        accepted=kept,
-        awaited_until=from_now(AWAITED_SECONDS),
-    )
-    return Ticket(session.pk, row.pk, Fate.SENT if kept else Fate.PENDING)
 
 
 @in_database
@@ -165,110 +182,36 @@ def give_up(row_id: int) -> str:
     return fate(row_id)
 
 
-# --- the sender's side --------------------------------------------------------
+# --- words that nobody will read ----------------------------------------------
 
 
-@in_database
-def take_lease(session_id: int, token: int, seconds: float = LEASE_SECONDS) -> bool:
-    """Take the right to POST for a chat; False when somebody else has it."""
-    free = Q(send_until=None) | Q(send_until__lt=Now()) | Q(send_token=token)
-    sessions = Session.objects.filter(free, pk=session_id)
-    return bool(sessions.update(send_token=token, send_until=from_now(seconds)))
-
-
-@in_database
-def release_lease(session_id: int, token: int) -> bool:
-    """Give the right back; returns whether there is something to send after all."""
-    own = Session.objects.filter(pk=session_id, send_token=token)
-    own.update(send_until=None)
-    session = Session.objects.filter(pk=session_id).first()
-    return session is not None and _next(session) is not None
-
-
-@in_database
-def next_parcel(session_id: int, token: int) -> Parcel | None:
-    """Return what to POST next, with its number committed; None when nothing."""
-    own = Session.objects.filter(pk=session_id, send_token=token)
-    if not own.update(send_until=from_now(LEASE_SECONDS)):
-        return None
-    session = own.get()
-    following = _next(session)
-    if following is None:
-        return None
-    if isinstance(following, str):
-        return Parcel(0, session.sequence + 1, True, session.credentials, "", following)
-    fresh = following.sequence is None
-    sequence = (
-        session.sequence + 1 if following.sequence is None else following.sequence
-    )
-    if fresh:
-        numbered = VisitorMessage.objects.filter(pk=following.pk)
-        if not numbered.update(sequence=sequence):  # withdrawn this very moment
-            return next_parcel(session_id, token)
-        own.update(sequence=sequence)
-    return Parcel(following.pk, sequence, fresh, session.credentials, following.text)
-
-
-def _next(session: Session) -> VisitorMessage | str | None:
-    """Return the row or the farewell that is to go next, as things stand."""
-    may_send = session.state == State.ESTABLISHED and not session.reconnecting
-    if not may_send and not session.farewell:
-        return None
-    rows = list(unsent(session.pk)[:2])
-    if not rows:
-        return session.farewell or None
-    if rows[0].refused and len(rows) == 1 and not session.farewell:
-        return None  # in doubt, and nobody asks: it waits, with its number
-    return rows[0]
-
-
-@in_database
-def sent(session_id: int, row_id: int) -> None:
-    """Note that Salesforce has the words; the text is forgotten.
-
-    A waiter who is still there will tell the bot `send`, so that counts as told.
-    """
-    row = VisitorMessage.objects.filter(pk=row_id, sent_at=None)
-    awaited = Q(awaited_until__gt=Now(), refused=False)
-    accepted = Case(When(awaited, then=Value(True)), default=F("accepted"))
-    if row.update(sent_at=Now(), text="", accepted=accepted):
-        spoken = Session.objects.filter(pk=session_id)
-        spoken.update(visitor_words=F("visitor_words") + 1)
-    wakeups.ring(wakeups.chat(session_id))
-
-
-@in_database
-def renumber(session_id: int, token: int, parcel: Parcel, sequence: int) -> bool:
-    """Give words another number, which Salesforce has asked for."""
-    own = Session.objects.filter(pk=session_id, send_token=token)
-    if not own.update(sequence=sequence):
-        return False
-    row = VisitorMessage.objects.filter(pk=parcel.row_id, sent_at=None)
-    return bool(row.update(sequence=sequence))
-
-
-@in_database
-def reject(session_id: int, token: int, parcel: Parcel) -> None:
-    """Drop words that Salesforce will not take, and take their number back."""
-    own = Session.objects.filter(pk=session_id, send_token=token)
-    own.filter(sequence=parcel.sequence).update(sequence=parcel.sequence - 1)
-    _drop(session_id, VisitorMessage.objects.filter(pk=parcel.row_id))
-    wakeups.ring(wakeups.chat(session_id))
+def unsent(session_id: int) -> QuerySet[VisitorMessage]:
+    """Return what Salesforce does not have yet, in order."""
+    rows = VisitorMessage.objects.filter(session_id=session_id, sent_at=None)
+    return rows.order_by("id")
 
 
 @in_database
 def drop_unsent(session_id: int) -> None:
-    """Drop what nobody will read any more, and count what the bot was promised."""
-    _drop(session_id, unsent(session_id))
-    wakeups.ring(wakeups.chat(session_id))
+    """Drop what is unsent, and count what the bot was promised."""
+    drop(session_id, unsent(session_id))
 
 
-def _drop(session_id: int, rows: QuerySet[VisitorMessage]) -> None:
+def drop(session_id: int, rows: QuerySet[VisitorMessage]) -> None:
+    """Drop rows, count those the bot was promised, and tell who waits."""
     promised = rows.filter(accepted=True).count()
     rows.delete()
     Session.objects.filter(pk=session_id).update(
         undelivered=F("undelivered") + promised
     )
+    wakeups.ring(wakeups.chat(session_id))
+
+
+@in_database
+def reject(session_id: int, token: int, parcel: Parcel) -> None:
+    """Drop words that Salesforce will not take, and take their number back."""
+    parcels.take_number_back(session_id, token, parcel)
+    drop(session_id, VisitorMessage.objects.filter(pk=parcel.row_id))
 
 
 def forget_numbers(session_id: int) -> None:

@@ -20,13 +20,14 @@ from bridge.exceptions import (
     DatabaseUnavailable,
     DuplicatePoll,
     LiveAgentError,
+    MethodRefused,
     NoAnswerInTime,
     SessionGone,
 )
 from bridge.leases import Lease
 from bridge.marks import new_token
 from bridge.pace import Pause
-from bridge.protocol import Batch
+from bridge.protocol import Batch, Reconnection
 from bridge.transport import Call
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 1.0
 # A poll that trickles on past this much more is cut; its lease lasts longer still.
 DEADLINE_SECONDS = 1.5
+ASK_AGAIN_SECONDS = 1.0
 # A lease that has waited so long for its poll is started afresh first.
 STALE_SECONDS = 1.0
 
@@ -92,6 +94,8 @@ class Follower:
         self._leased_at = time.monotonic()
         self._pause = Pause()
         self._interrupted: Call | None = None
+        self._asking = threading.RLock()
+        self._new_home: Reconnection | None = None
         self.call = Call()
         self.deadline = float("inf")
 
@@ -105,10 +109,32 @@ class Follower:
         call = None
         while call is not self.call:
             call = self.call
-            if not leases.is_to_stop(self._session_id, self._token):
+            lease = leases.look(self._session_id, self._token)
+            if lease is not None and not (lease.reconnecting and self._moved(lease)):
                 return
             self._interrupted = call
             call.cancel()
+
+    def _moved(self, lease: Lease) -> bool:
+        """Ask Salesforce whether the session has moved, beside the poll under way.
+
+        A 503 to a POST may as well mean an outage; then the poll is to be left
+        alone, since Salesforce holds it whether we are there or not.
+        """
+        with self._asking:
+            while leases.wants_reconnection(lease):
+                try:
+                    self._new_home = reconnection.ask(lease)
+                except MethodRefused:
+                    leases.end_reconnection(lease)
+                except SessionGone:
+                    return True  # the next poll will say so
+                except LiveAgentError as exc:
+                    logger.warning("chat %s: %s", self._session_id, exc)
+                    time.sleep(ASK_AGAIN_SECONDS)
+                else:
+                    return True
+            return False
 
     def run(self) -> None:
         """Follow the chat until it is over, or lost to another follower."""
@@ -203,7 +229,7 @@ class Follower:
     def _store(self, lease: Lease, batch: Batch | None) -> Lease | None:
         """Store a poll's answer; it is kept until that has worked."""
         if batch is None:
-            return self._renewed(lease)
+            return self._extended(lease)
         if batch.sequence is not None and batch.sequence <= lease.ack:
             logger.info("chat %s: batch came again", lease.session_id)
             return self._renewed(lease)
@@ -223,9 +249,17 @@ class Follower:
         return None if over else after
 
     def _reconnect(self, lease: Lease) -> Lease | None:
-        reconnected = reconnection.reconnect(lease)
+        with self._asking:
+            new_home, self._new_home = self._new_home, None
+        reconnected = reconnection.reconnect(lease, new_home)
         self._leased_at = time.monotonic()
         return self._renewed(reconnected) if reconnected else None
+
+    def _extended(self, lease: Lease) -> Lease | None:
+        started = time.monotonic()
+        extended = leases.extend(lease)
+        self._leased_at = started
+        return extended
 
     def _renewed(self, lease: Lease) -> Lease | None:
         """Start the lease afresh; None when the chat is over or another's."""

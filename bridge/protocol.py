@@ -48,7 +48,7 @@ class NewSession:
     client_poll_timeout: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Event:
     """One element of a batch: its type and what it carries."""
 
@@ -56,7 +56,7 @@ class Event:
     message: Json
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Batch:
     """One answer of `System/Messages`.
 
@@ -77,7 +77,7 @@ class Reconnection:
     reset_sequence: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Line:
     """One entry of the transcript that `ChasitorSessionData` brings."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from bridge import leases, outbox, wakeups
+from bridge import leases, outbox, parcels, wakeups
 from bridge.client import live_agent
 from bridge.database import in_database
 from bridge.events import absorb
@@ -66,20 +66,27 @@ class _NewStart:
     transcript: tuple[Line, ...]
 
 
-def reconnect(lease: Lease) -> Lease | None:
+def ask(lease: Lease) -> Reconnection:
+    """Ask Salesforce where the session is now; MethodRefused if where it was."""
+    return live_agent().reconnect_session(lease.credentials, offset=lease.offset)
+
+
+def reconnect(lease: Lease, new_home: Reconnection | None = None) -> Lease | None:
     """Bring the chat to its new server; None when it is over or another's.
 
-    Raises SessionGone or DuplicatePoll when Salesforce has ended it meanwhile.
+    `new_home` is the answer of `ask`, where that was asked already. Raises
+    SessionGone or DuplicatePoll when Salesforce has ended the chat meanwhile.
     """
     logger.info("chat %s: reconnecting", lease.session_id)
-    return _Handover(lease).carry_out()
+    return _Handover(lease, new_home).carry_out()
 
 
 class _Handover:
     """One reconnection, under both leases of a chat."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, new_home: Reconnection | None) -> None:
         self._lease = lease
+        self._new_home = new_home
         self._send_token = new_token()
         self._pause = Pause()
 
@@ -113,15 +120,16 @@ class _Handover:
         seconds = self._lease.client_poll_timeout + MARGIN_SECONDS
         session_id = self._lease.session_id
         while leases.keep(session_id, self._lease.token):
-            if outbox.take_lease(session_id, self._send_token, seconds):
+            if parcels.take_lease(session_id, self._send_token, seconds):
                 return True
             time.sleep(LEASE_WAIT_SECONDS)
         return False
 
     def _new_start(self) -> _NewStart | None:
-        old = self._lease.credentials
-        answer = live_agent().reconnect_session(old, offset=self._lease.offset)
-        credentials = replace(old, affinity_token=answer.affinity_token)
+        answer, self._new_home = self._new_home or ask(self._lease), None
+        credentials = replace(
+            self._lease.credentials, affinity_token=answer.affinity_token
+        )
         ack = FIRST_ACK if answer.reset_sequence else self._lease.ack
         events: tuple[Event, ...] = ()
         while self._hold_both():
@@ -194,6 +202,6 @@ def _settle_doubt(session: Session, new: _NewStart) -> None:
     if doubtful is not None and has_arrived(
         new.transcript, doubtful.text, session.visitor_words
     ):
-        outbox.sent(session.pk, doubtful.pk)
+        parcels.note_arrival(session.pk, doubtful.pk)
     if new.reconnection.reset_sequence:
         outbox.forget_numbers(session.pk)

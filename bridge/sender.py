@@ -10,9 +10,9 @@ Source of the rules on sequence numbers: Chat REST API Developer Guide,
 
 import logging
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from bridge import chats, leases, outbox, wakeups
+from bridge import chats, leases, outbox, parcels, wakeups
 from bridge.client import live_agent
 from bridge.exceptions import (
     AffinityChanged,
@@ -23,14 +23,23 @@ from bridge.exceptions import (
     SessionGone,
 )
 from bridge.marks import new_token
-from bridge.outbox import Parcel
 from bridge.pace import Pause
+from bridge.parcels import Parcel
 
 logger = logging.getLogger(__name__)
 
 _lock = threading.Lock()
 _running: set[int] = set()
 _again: set[int] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How one POST went: is the parcel with Salesforce, and what comes next?"""
+
+    sent: bool = False
+    following: Parcel | None = None
+    try_again: bool = False
 
 
 def kick(session_id: int) -> None:
@@ -43,15 +52,22 @@ def kick(session_id: int) -> None:
     threading.Thread(target=_run, args=(session_id,), daemon=True).start()
 
 
+def send_now(session_id: int, token: int, parcel: Parcel) -> bool:
+    """POST a parcel in the caller's thread, once; True when Salesforce has it.
+
+    Whatever remains to be done goes on in a thread of its own, under the same lease.
+    """
+    sender = _Sender(session_id, token)
+    outcome = sender.attempt(parcel)
+    if outcome.following is not None or outcome.try_again:
+        threading.Thread(target=sender.work, args=(outcome,), daemon=True).start()
+    return outcome.sent
+
+
 def _run(session_id: int) -> None:
     """Send for one chat until there is nothing left or it is another's turn."""
     while True:
-        try:
-            _Sender(session_id).work()
-        except DatabaseUnavailable:
-            logger.warning("chat %s: sending waits for the database", session_id)
-        except Exception:
-            logger.exception("chat %s: the sender failed", session_id)
+        _Sender(session_id, new_token()).work(_Outcome(try_again=True))
         with _lock:
             if session_id not in _again:
                 _running.discard(session_id)
@@ -62,45 +78,52 @@ def _run(session_id: int) -> None:
 class _Sender:
     """One holder of one chat's send lease."""
 
-    def __init__(self, session_id: int) -> None:
+    def __init__(self, session_id: int, token: int) -> None:
         self._session_id = session_id
-        self._token = new_token()
+        self._token = token
         self._pause = Pause(longest=2.0)
 
-    def work(self) -> None:
-        """Take the lease, send what there is, give it back."""
-        while outbox.take_lease(self._session_id, self._token):
-            while self._send_next():
-                pass
-            if not outbox.release_lease(self._session_id, self._token):
-                return
+    def work(self, last: _Outcome) -> None:
+        """Send what there is, one parcel after the other."""
+        try:
+            while last.following is not None or last.try_again:
+                parcel = last.following or parcels.following(
+                    self._session_id, self._token
+                )
+                if parcel is None:
+                    return
+                last = self.attempt(parcel)
+                if last.try_again:
+                    self._pause()
+        except DatabaseUnavailable:
+            logger.warning("chat %s: sending waits for the database", self._session_id)
+        except Exception:
+            logger.exception("chat %s: the sender failed", self._session_id)
 
-    def _send_next(self) -> bool:
-        """Send one parcel; False when this sender is done."""
-        parcel = outbox.next_parcel(self._session_id, self._token)
-        if parcel is None:
-            return False
+    def attempt(self, parcel: Parcel) -> _Outcome:
+        """POST one parcel, and see to what its answer means."""
         if parcel.farewell:
-            return _Farewell(self._session_id, parcel, self._pause).say()
+            return _Outcome(
+                try_again=_Farewell(self._session_id, parcel).is_to_repeat()
+            )
         try:
             return self._post(parcel)
         except SessionGone:
             chats.lost(self._session_id)
-            return False
         except AffinityChanged:
             return self._affinity_changed(parcel)
         except RequestRefused as exc:
             logger.warning("chat %s: words refused: %s", self._session_id, exc)
             outbox.reject(self._session_id, self._token, parcel)
+            return _Outcome(try_again=True)
         except LiveAgentError as exc:
             logger.warning("chat %s: sending again after: %s", self._session_id, exc)
-            if chats.farewell_is_overdue(self._session_id):
-                chats.farewell_said(self._session_id)
-                return False
-            self._pause()
-        return True
+            if not chats.farewell_is_overdue(self._session_id):
+                return _Outcome(try_again=True)
+            chats.farewell_said(self._session_id)
+        return _Outcome()
 
-    def _post(self, parcel: Parcel) -> bool:
+    def _post(self, parcel: Parcel) -> _Outcome:
         try:
             live_agent().chat_message(
                 parcel.credentials, sequence=parcel.sequence, text=parcel.text
@@ -108,11 +131,14 @@ class _Sender:
         except OutOfSync as exc:
             if not _has_arrived(parcel, exc):
                 return self._resync(parcel, exc)
-        self._pause.reset()
-        outbox.sent(self._session_id, parcel.row_id)
-        return True
+        return self._sent(parcel)
 
-    def _resync(self, parcel: Parcel, conflict: OutOfSync) -> bool:
+    def _sent(self, parcel: Parcel) -> _Outcome:
+        self._pause.reset()
+        after = parcels.sent(self._session_id, self._token, parcel.row_id)
+        return _Outcome(sent=True, following=after)
+
+    def _resync(self, parcel: Parcel, conflict: OutOfSync) -> _Outcome:
         """Post under the number that Salesforce asks for.
 
         It names the last number it took; whether some servers name the next one
@@ -122,20 +148,18 @@ class _Sender:
             raise conflict
         for number in (conflict.actual + 1, conflict.actual, conflict.actual + 2):
             logger.info("chat %s: out of sync, now %s", self._session_id, number)
-            if not outbox.renumber(self._session_id, self._token, parcel, number):
-                return True
-            attempt = replace(parcel, sequence=number)
+            if not parcels.renumber(self._session_id, self._token, parcel, number):
+                return _Outcome()
             try:
                 live_agent().chat_message(
                     parcel.credentials, sequence=number, text=parcel.text
                 )
             except OutOfSync:
                 continue
-            outbox.sent(self._session_id, attempt.row_id)
-            return True
+            return self._sent(parcel)
         raise conflict
 
-    def _affinity_changed(self, parcel: Parcel) -> bool:
+    def _affinity_changed(self, parcel: Parcel) -> _Outcome:
         """Leave it to the owner of the poll; what is unsent stays where it is.
 
         An ended chat has no owner any more. Only its farewell is carried over, since
@@ -143,9 +167,10 @@ class _Sender:
         """
         token = parcel.credentials.affinity_token
         if leases.want_reconnection(self._session_id, token):
-            return False
+            parcels.release(self._session_id, self._token)
+            return _Outcome()
         outbox.drop_unsent(self._session_id)
-        return True
+        return _Outcome(try_again=True)
 
 
 def _has_arrived(parcel: Parcel, conflict: OutOfSync) -> bool:
@@ -161,12 +186,11 @@ def _has_arrived(parcel: Parcel, conflict: OutOfSync) -> bool:
 class _Farewell:
     """Telling Salesforce that a chat is over."""
 
-    def __init__(self, session_id: int, parcel: Parcel, pause: Pause) -> None:
+    def __init__(self, session_id: int, parcel: Parcel) -> None:
         self._session_id = session_id
         self._parcel = parcel
-        self._pause = pause
 
-    def say(self) -> bool:
+    def is_to_repeat(self) -> bool:
         """End the chat at Salesforce; True when that is to be tried again."""
         try:
             self._end()
@@ -174,7 +198,6 @@ class _Farewell:
             pass  # it is over there as well
         except LiveAgentError as exc:
             if not chats.farewell_is_overdue(self._session_id):
-                self._pause()
                 return True
             logger.warning("chat %s: no farewell: %s", self._session_id, exc)
         chats.farewell_said(self._session_id)

@@ -123,18 +123,18 @@ def next_message(
     claim = new_token()
 
     def take() -> Look:
-        alone = wakeups.listeners(topic) == 1
-        return inbox.take(line_id, claim=claim, ack=ack, alone=alone)
+        left = max(0.0, deadline - time.monotonic())
+        return inbox.take(line_id, claim=claim, ack=ack, hold_seconds=left)
 
     with wakeups.listening(topic) as bell:
-        chats.bot_seen(line_id, for_seconds=HOLD_SECONDS)
         look = take()
         while look.words is None and not look.is_end and not stopping.is_stopping():
-            if not bell.wait(deadline - time.monotonic()):
-                break
+            in_time = bell.wait(deadline - time.monotonic())
             if stopping.is_stopping() or not is_there():
                 return Look(None, look.chat)
-            look = take()
+            look = take()  # also at the end: the queue may have moved
+            if not in_time:
+                break
     return look
 
 
@@ -145,9 +145,13 @@ def send_message(*, line_id: str, text: str, message_id: str | None) -> None:
     then the same words sent again continue this attempt.
     """
     deadline = time.monotonic() + SEND_SECONDS
-    request = new_token()
+    request, token = new_token(), new_token()
     while True:
-        ticket = outbox.put(line_id, text, message_id=message_id, request=request)
+        ticket = outbox.put(
+            line_id, text, message_id=message_id, request=request, token=token
+        )
+        if ticket.parcel and sender.send_now(ticket.session_id, token, ticket.parcel):
+            return
         fate = _fate(ticket, deadline)
         if fate == Fate.SENT:
             return

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bridge import chats, poller, sender, stopping, wakeups
+from bridge import chats, inbox, poller, sender, stopping, wakeups
 from bridge.database import in_database
 from bridge.events import Reason, State
 from bridge.exceptions import DatabaseUnavailable
@@ -48,8 +49,9 @@ def _every(seconds: float, work: Callable[[], None]) -> None:
         time.sleep(seconds)
         try:
             work()
-        except DatabaseUnavailable:
-            logger.warning("the supervisor waits for the database")
+        except (DatabaseUnavailable, DatabaseError) as exc:
+            # An unmigrated database is one of these; it is said, and tried again.
+            logger.warning("the supervisor waits: %s", type(exc).__name__)
         except Exception:
             logger.exception("the supervisor failed, and goes on")
 
@@ -82,7 +84,7 @@ def _unpolled() -> list[int]:
 @in_database
 def _out_of_time() -> list[tuple[int, str]]:
     """Return the chats whose customer or whose bot has been silent for too long."""
-    bot_gone = from_now(-settings.BOT_IDLE_SECONDS)
+    bot_gone = from_now(-settings.BOT_IDLE_SECONDS - inbox.bot_absence_margin())
     found = Session.objects.open().exclude(state=State.OPENING)
     visitor_silent = found.filter(visitor_idle_at__lt=Now())
     bot_silent = found.filter(bot_until__lt=bot_gone)

@@ -76,10 +76,17 @@ class _Attached:
     """A connection that tells the current call of itself."""
 
     def request(self, *args: Any, **kwargs: Any) -> None:
+        self._tell()
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._tell()  # there is a socket now, and it may be too late already
+
+    def _tell(self) -> None:
         call = current_call.get()
         if call is not None:
             call.attach(cast(HTTPConnection, self))
-        super().request(*args, **kwargs)  # type: ignore[misc]
 
 
 class _HTTPConnection(_Attached, HTTPConnection):

@@ -12,7 +12,8 @@ from django.views import defaults
 from bridge import delivery, payloads, services
 from bridge.delivery import DeliveringResponse
 from bridge.endpoint import answer, bad, endpoint
-from bridge.inbox import Handout
+from bridge.events import State
+from bridge.inbox import ChatStatus, Handout
 from bridge.middleware import ADMIN
 from bridge.models import Session
 
@@ -74,17 +75,18 @@ def _ok(type: str | None, message: str | None, **extras: Any) -> HttpResponse:
     return response
 
 
-def _standing(chat: Session | None) -> dict[str, Any]:
+def _standing(chat: Session | ChatStatus | None) -> dict[str, Any]:
     if chat is None:
         return {}
     return {
-        "state": chat.state,
+        # For a bot a chat that is being opened is one that waits.
+        "state": State.WAITING if chat.state == State.OPENING else chat.state,
         "queue_position": chat.queue_position,
         "estimated_wait": chat.estimated_wait,
     }
 
 
-def _end(chat: Session | None) -> dict[str, Any]:
+def _end(chat: Session | ChatStatus | None) -> dict[str, Any]:
     if chat is None:
         return {"state": "ended"}
     return {
@@ -114,8 +116,8 @@ def _delivering(words: Handout, is_there: Any) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 400, for a host that is not ours among others."""
-    return bad(400, [])
+    """Answer 400 outside the views: above all for a host that is not in `HOST`."""
+    return bad(400, [{"field": "Host", "reason": "is not one this service serves"}])
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

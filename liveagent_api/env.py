@@ -7,11 +7,17 @@ the message: some of them are secrets.
 
 import os
 import re
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = frozenset({"true", "1", "yes", "on"})
+ENDPOINT = re.compile(
+    r"((?P<scheme>https?)://)?"
+    r"(?P<host>(?=[^:/]{1,200}(:|/|$))([a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}|\[[0-9a-f:.]+\])"
+    r"(:(?P<port>[0-9]{1,5}))?"
+    r"(/chat(/rest)?)?/?",
+    re.IGNORECASE | re.ASCII,
+)
 FALSE = frozenset({"false", "0", "no", "off", ""})
 
 
@@ -74,21 +80,11 @@ def chat_endpoint(name: str) -> str:
     Setup in Salesforce shows it as `https://<host>/chat/rest/`; the bare host
     and the whole address are both taken. `https` unless it says `http://`.
     """
-    value = text(name)
-    try:
-        parts = urlsplit(value if "://" in value else f"https://{value}")
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        parts, port = urlsplit(""), ""
-    host = parts.hostname or ""
-    if ":" in host:
-        host = f"[{host}]"
-    host_is_sound = re.fullmatch(
-        r"\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?", host
-    )
-    path_is_known = re.fullmatch(r"(/chat(/rest)?)?/?", parts.path)
-    if parts.scheme in {"http", "https"} and host_is_sound and path_is_known:
-        return f"{parts.scheme}://{host}{port}"
+    found = ENDPOINT.fullmatch(text(name))
+    if found and 0 < int(found["port"] or 443) < 65536:
+        scheme = (found["scheme"] or "https").lower()
+        port = f":{found['port']}" if found["port"] else ""
+        return f"{scheme}://{found['host'].lower()}{port}"
     raise ImproperlyConfigured(
         f"{name} is malformed: write the host of the Chat API endpoint, "
         "such as d.la1-c1-xxx.salesforceliveagent.com."

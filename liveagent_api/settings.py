@@ -168,7 +168,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         # Each refused request would be a line here; the answer says it already.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "CRITICAL"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         # A connection that Salesforce closed while idle is opened again.
         "urllib3": {"level": "ERROR"},

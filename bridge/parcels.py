@@ -1,0 +1,186 @@
+"""What is to be POSTed next for a chat, and under which number?
+
+Whoever holds the send lease is given one parcel after the other, in order. A number
+is committed before its first POST and stays until Salesforce has answered.
+"""
+
+from dataclasses import dataclass, field
+
+from django.db.models import F
+
+from bridge import wakeups
+from bridge.database import in_database
+from bridge.models import Session, VisitorMessage
+from bridge.protocol import Credentials
+from bridge.sql import Statement
+
+LEASE_SECONDS = 7  # longer than one POST may take
+
+TAKE = Statement(
+    """
+    UPDATE bridge_session SET send_token = %s, send_until = {soon}
+     WHERE id = %s
+       AND (send_until IS NULL OR send_until < {now} OR send_token = %s)
+       AND (farewell <> '' OR state = 'established' AND reconnecting = {false})
+    RETURNING sequence, host, key, affinity_token, farewell
+    """
+)
+NEXT = Statement(
+    """
+    SELECT id, sequence, text, refused FROM bridge_visitormessage
+     WHERE session_id = %s AND sent_at IS NULL ORDER BY id LIMIT 2
+    """
+)
+NUMBER_ROW = Statement(
+    """
+    UPDATE bridge_visitormessage SET sequence = %s
+     WHERE id = %s AND sent_at IS NULL
+    """
+)
+NUMBER_CHAT = Statement(
+    """
+    UPDATE bridge_session SET sequence = %s, send_until = {soon}
+     WHERE id = %s AND send_token = %s
+    """
+)
+KEEP_AWAY = Statement(
+    """
+    UPDATE bridge_session SET send_token = %s, send_until = {soon}
+     WHERE id = %s
+       AND (send_until IS NULL OR send_until < {now} OR send_token = %s)
+    """
+)
+START = Statement(
+    """
+    UPDATE bridge_session SET sequence = %s, send_token = %s, send_until = {soon}
+     WHERE id = %s
+    """
+)
+SENT = Statement(
+    """
+    UPDATE bridge_visitormessage
+       SET sent_at = {now}, text = '',
+           accepted = CASE WHEN awaited_until > {now} AND refused = {false}
+                           THEN {true} ELSE accepted END
+     WHERE id = %s AND sent_at IS NULL
+    """
+)
+COUNT_SENT = Statement(
+    """
+    UPDATE bridge_session
+       SET visitor_words = visitor_words + %s,
+           send_until = CASE
+               WHEN farewell <> '' OR EXISTS
+                    (SELECT 1 FROM bridge_visitormessage
+                      WHERE session_id = %s AND sent_at IS NULL)
+               THEN send_until ELSE NULL END
+     WHERE id = %s AND send_token = %s
+    RETURNING send_until IS NULL
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What the sender is to POST next.
+
+    Words, or with `farewell` the end of the chat (`row_id` is 0 then). `fresh`
+    means that this number was never posted before.
+    """
+
+    row_id: int
+    sequence: int
+    fresh: bool
+    credentials: Credentials = field(repr=False)
+    text: str = field(default="", repr=False)
+    farewell: str = ""
+
+
+def start(session_id: int, token: int, sequence: int) -> None:
+    """Take the lease for words that were given their number already."""
+    START(sequence, token, LEASE_SECONDS, session_id)
+
+
+@in_database
+def following(session_id: int, token: int) -> Parcel | None:
+    """Take the lease or keep it, and return what to POST next.
+
+    None when somebody else is sending, or when there is nothing to send: then the
+    lease is given back.
+    """
+    taken = TAKE(token, LEASE_SECONDS, session_id, token).row
+    if taken is None:
+        return None
+    last_sequence, host, key, affinity_token, farewell = taken
+    credentials = Credentials(host, key, affinity_token)
+    rows = NEXT(session_id).rows
+    if rows and not _waits_in_doubt(rows, farewell):
+        row_id, sequence, text, _ = rows[0]
+        if sequence is not None:
+            return Parcel(row_id, sequence, False, credentials, text)
+        sequence = last_sequence + 1
+        if not NUMBER_ROW(sequence, row_id).count:  # withdrawn this very moment
+            return following(session_id, token)
+        NUMBER_CHAT(sequence, LEASE_SECONDS, session_id, token)
+        return Parcel(row_id, sequence, True, credentials, text)
+    if farewell:
+        return Parcel(0, last_sequence + 1, True, credentials, farewell=farewell)
+    release(session_id, token)
+    return None
+
+
+def _waits_in_doubt(rows: list[tuple[int, int, str, bool]], farewell: str) -> bool:
+    """Whether all there is was refused to the bot, which may ask again."""
+    refused = rows[0][3]
+    return bool(refused and len(rows) == 1 and not farewell)
+
+
+@in_database
+def release(session_id: int, token: int) -> None:
+    """Give the lease back."""
+    own = Session.objects.filter(pk=session_id, send_token=token)
+    own.update(send_until=None)
+
+
+@in_database
+def take_lease(session_id: int, token: int, seconds: float) -> bool:
+    """Keep senders away from a chat for so long; False while one is at work."""
+    return bool(KEEP_AWAY(token, seconds, session_id, token).count)
+
+
+@in_database
+def sent(session_id: int, token: int, row_id: int) -> Parcel | None:
+    """Note that Salesforce has the words, and return what to POST next.
+
+    The text is forgotten. A waiter who is still there will tell the bot `send`, so
+    that counts as told.
+    """
+    noted = SENT(row_id).count
+    own = COUNT_SENT(noted, session_id, session_id, token).row
+    wakeups.ring(wakeups.chat(session_id))
+    if own is None or own[0]:
+        return None
+    return following(session_id, token)
+
+
+@in_database
+def renumber(session_id: int, token: int, parcel: Parcel, sequence: int) -> bool:
+    """Give words another number, which Salesforce has asked for."""
+    if not NUMBER_CHAT(sequence, LEASE_SECONDS, session_id, token).count:
+        return False
+    return bool(NUMBER_ROW(sequence, parcel.row_id).count)
+
+
+def note_arrival(session_id: int, row_id: int) -> None:
+    """Note that words in doubt have turned out to be with Salesforce."""
+    if SENT(row_id).count:
+        spoken = Session.objects.filter(pk=session_id)
+        spoken.update(visitor_words=F("visitor_words") + 1)
+    wakeups.ring(wakeups.chat(session_id))
+
+
+def take_number_back(session_id: int, token: int, parcel: Parcel) -> None:
+    """Use the number of words that Salesforce refused for the next ones."""
+    own = Session.objects.filter(pk=session_id, send_token=token)
+    own.filter(sequence=parcel.sequence).update(sequence=parcel.sequence - 1)
+    VisitorMessage.objects.filter(pk=parcel.row_id).update(sequence=None)
