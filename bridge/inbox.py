@@ -123,10 +123,18 @@ def bot_absence_margin() -> float:
 
 
 @in_database_stepwise
-def take(line_id: str, *, claim: int, ack: int | None, hold_seconds: float) -> Look:
+def take(
+    line_id: str,
+    *,
+    claim: int,
+    ack: int | None,
+    hold_seconds: float,
+    alone: bool = False,
+) -> Look:
     """Return the oldest words, claimed for the caller unless he acknowledges.
 
-    `hold_seconds` is how long the bot will still be here when there are none.
+    `hold_seconds` is how long the bot will still be here when there are none,
+    `alone` that no other call of it waits: with this one answered it is gone.
     Raises InvalidRequest for an `ack` above the highest id handed out.
     """
     if ack is not None:
@@ -145,6 +153,8 @@ def take(line_id: str, *, claim: int, ack: int | None, hold_seconds: float) -> L
         claim = 0
     elif not CLAIM(claim, CLAIM_SECONDS, word_id, claim).count:
         return Look(None, status, on_loan=True)
+    if alone and hold_seconds > bot_absence_margin():
+        BOT_SEEN(0, session_id)
     return Look(Handout(word_id, line_id, text, agent, moment(at), claim), status)
 
 

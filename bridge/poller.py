@@ -251,7 +251,7 @@ class Follower:
     def _reconnect(self, lease: Lease) -> Lease | None:
         with self._asking:
             new_home, self._new_home = self._new_home, None
-        reconnected = reconnection.reconnect(lease, new_home)
+            reconnected = reconnection.reconnect(lease, new_home)
         self._leased_at = time.monotonic()
         return self._renewed(reconnected) if reconnected else None
 

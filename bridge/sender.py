@@ -10,6 +10,7 @@ Source of the rules on sequence numbers: Chat REST API Developer Guide,
 
 import logging
 import threading
+import time
 from dataclasses import dataclass, replace
 
 from bridge import chats, leases, outbox, parcels, wakeups
@@ -27,6 +28,8 @@ from bridge.pace import Pause
 from bridge.parcels import Parcel
 
 logger = logging.getLogger(__name__)
+
+LAST_WORDS_SECONDS = 3.0
 
 _lock = threading.Lock()
 _running: set[int] = set()
@@ -109,7 +112,7 @@ class _Sender:
         try:
             return self._post(parcel)
         except SessionGone:
-            chats.lost(self._session_id)
+            self._gone()
         except AffinityChanged:
             return self._affinity_changed(parcel)
         except RequestRefused as exc:
@@ -158,6 +161,21 @@ class _Sender:
                 continue
             return self._sent(parcel)
         raise conflict
+
+    def _gone(self) -> None:
+        """Let the poll say how the chat ended, with the agent's last words.
+
+        It is answered at about the time this POST was refused. Only where it is not
+        is the chat given up for lost.
+        """
+        deadline = time.monotonic() + LAST_WORDS_SECONDS
+        with wakeups.listening(wakeups.chat(self._session_id)) as bell:
+            while (left := deadline - time.monotonic()) > 0:
+                chat = chats.look(self._session_id)
+                if chat is None or not chat.is_open:
+                    break
+                bell.wait(left)
+        chats.lost(self._session_id)
 
     def _affinity_changed(self, parcel: Parcel) -> _Outcome:
         """Leave it to the owner of the poll; what is unsent stays where it is.

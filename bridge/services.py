@@ -124,7 +124,13 @@ def next_message(
 
     def take() -> Look:
         left = max(0.0, deadline - time.monotonic())
-        return inbox.take(line_id, claim=claim, ack=ack, hold_seconds=left)
+        return inbox.take(
+            line_id,
+            claim=claim,
+            ack=ack,
+            hold_seconds=left,
+            alone=wakeups.listeners(topic) == 1,
+        )
 
     with wakeups.listening(topic) as bell:
         look = take()

@@ -82,6 +82,12 @@ def awaited(prefix: str) -> list[str]:
         return [topic for topic in _bells if topic.startswith(prefix)]
 
 
+def listeners(topic: str) -> int:
+    """Return how many in this process wait for `topic`."""
+    with _lock:
+        return len(_bells.get(topic, ()))
+
+
 def words(line_id_digest: str) -> str:
     """Return the topic of one customer's inbox and the end of his chat."""
     return f"words:{line_id_digest}"

@@ -11,9 +11,10 @@ import re
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = frozenset({"true", "1", "yes", "on"})
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 ENDPOINT = re.compile(
     r"((?P<scheme>https?)://)?"
-    r"(?P<host>(?=[^:/]{1,200}(:|/|$))([a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}|\[[0-9a-f:.]+\])"
+    rf"(?P<host>(?=[^:/]{{1,200}}(:|/|$))({LABEL}\.)*{LABEL}|\[[0-9a-f:.]+\])"
     r"(:(?P<port>[0-9]{1,5}))?"
     r"(/chat(/rest)?)?/?",
     re.IGNORECASE | re.ASCII,

@@ -135,5 +135,5 @@ def test_no_answer(wire, client, method, resource, call, failure, expected):
     with pytest.raises(LiveAgentError) as caught:
         call(client)
     assert type(caught.value) is expected
-    assert isinstance(caught.value.__cause__, failure)
+    assert caught.value.__cause__ is None  # its text may hold the key
     assert len(wire.calls) == 1

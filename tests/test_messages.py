@@ -5,6 +5,7 @@ import json
 import pytest
 import requests
 
+from tests.conftest import begin_chat
 from tests.harness.bot import END, NOTHING, SENT, Bot, together, words
 from tests.harness.salesforce import Chat, Salesforce
 from tests.harness.service import Service
@@ -146,8 +147,7 @@ def test_silence_is_answered_in_time_while_salesforce_holds_its_poll(
     bot: Bot, salesforce: Salesforce
 ):
     salesforce.switch(poll_hold_seconds=40, client_poll_timeout_seconds=45)
-    bot.init()
-    chat = salesforce.wait_for_chat(bot.line_id).accept()
+    chat = begin_chat(bot, salesforce)
     polls = chat.look()["polls"]
 
     answer = bot.messages()
