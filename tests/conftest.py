@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "breaches(*names): the simulator may count these in this test"
     )
+    config.addinivalue_line("markers", "mortal_service: this test kills its service")
     config.addinivalue_line("markers", "opens_a_chat: this test opens one chat")
     config.addinivalue_line(
         "markers", "tracebacks: the service may log a traceback in this test"
@@ -145,9 +146,13 @@ def check_log(request: pytest.FixtureRequest, log: str, chats: list[Chat]) -> No
 
 @pytest.fixture
 def service(
-    request: pytest.FixtureRequest, shared_service: Service, salesforce: Salesforce
+    request: pytest.FixtureRequest, salesforce: Salesforce
 ) -> Iterator[Service]:
-    """Return the service that this worker's tests share."""
+    """Return the service that this worker's tests share, or one of the test's own."""
+    if request.node.get_closest_marker("mortal_service"):
+        yield request.getfixturevalue("own_service")()
+        return
+    shared_service: Service = request.getfixturevalue("shared_service")
     old = {chat.id for chat in salesforce.chats()}
     begin = len(shared_service.log)
     yield shared_service
@@ -215,12 +220,16 @@ def chat(bot: Bot, salesforce: Salesforce) -> Chat:
 
 
 def begin_chat(bot: Bot, salesforce: Salesforce, **accept: object) -> Chat:
-    """Open a chat and let an agent join and greet."""
+    """Open a chat and let an agent join and greet; the greeting is fetched for good.
+
+    An answer is settled a moment after it has gone out, so that moment is let pass.
+    """
     answer = bot.init()
     assert answer.body["type"] == "ok", answer
     chat = salesforce.wait_for_chat(bot.line_id)
     chat.accept(**accept).say("こんにちは")
     assert bot.messages().outcome == words("こんにちは")
+    bot.service.settle()
     return chat
 
 

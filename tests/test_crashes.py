@@ -1,29 +1,19 @@
 """kill -9 at any moment: the chat goes on after the restart, and no word is lost."""
 
-from collections.abc import Callable
+import http.client
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 import requests
 
-from tests.conftest import begin_chat, take_all
-from tests.harness.bot import CLOSED, CONNECTED, END, SENT, Bot, together, words
+from tests.conftest import new_line_id, take_all
+from tests.harness.bot import END, SENT, Bot, together, words
 from tests.harness.salesforce import Chat, Salesforce
 from tests.harness.service import Service
 from tests.harness.waiting import until
 
-
-@pytest.fixture
-def service(own_service: Callable[..., Service]) -> Service:
-    """Run a service that this test may kill."""
-    return own_service()
-
-
-@pytest.fixture
-def chat(bot: Bot, service: Service, salesforce: Salesforce) -> Chat:
-    """Open a chat whose greeting has been fetched for good."""
-    chat = begin_chat(bot, salesforce)
-    service.settle()
-    return chat
+pytestmark = pytest.mark.mortal_service
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
@@ -92,6 +82,30 @@ def test_in_the_instant_of_answering_at_most_one_word_is_repeated(
     rest = take_all(bot)
 
     assert rest in (["二", "三"], ["一", "二", "三"])
+
+
+def test_in_the_instant_of_answering_twenty_customers_nothing_is_lost(
+    service: Service, salesforce: Salesforce
+):
+    bots = [Bot(service, new_line_id()) for _ in range(20)]
+    together(*[bot.init for bot in bots])
+    chats = [salesforce.wait_for_chat(bot.line_id).accept() for bot in bots]
+    held = [bot.hold("/messages") for bot in bots]
+    service.settle()
+    with ThreadPoolExecutor(len(bots)) as agents:
+        for bot, chat in zip(bots, chats, strict=True):
+            agents.submit(chat.say, bot.line_id)
+        held[0].wait()
+        service.kill()
+    service.start()
+
+    for bot, chat, call in zip(bots, chats, held, strict=True):
+        fetched = []
+        with suppress(OSError, http.client.HTTPException):
+            fetched.append(call.answer().body["message"])
+        chat.end()
+        fetched += take_all(bot)
+        assert fetched in ([bot.line_id], [bot.line_id] * 2)
 
 
 def test_with_ack_nothing_is_repeated(bot: Bot, service: Service, chat: Chat):
@@ -219,72 +233,3 @@ def test_while_an_agent_joins(bot: Bot, service: Service, salesforce: Salesforce
 
     assert chat.wait(texts=1, timeout=20).heard == ["一"]
     assert bot.messages().outcome == words("お待たせしました")
-
-
-@pytest.mark.breaches("duplicate_sequence", "unknown_session")
-@pytest.mark.parametrize("kind", ["slow", "late"])
-@pytest.mark.parametrize("resource", ["SessionId", "ChasitorInit"])
-def test_in_the_middle_of_init(
-    bot: Bot, service: Service, salesforce: Salesforce, resource: str, kind: str
-):
-    salesforce.fault(resource, kind, seconds=2)
-    bot.hold("/init", display_name="山田")
-    until(lambda: salesforce.faults_struck, "the request is under way")
-
-    service.restart()
-
-    assert bot.init().outcome == CONNECTED
-    newest = salesforce.wait_for_chat(bot.line_id)
-    for chat in salesforce.chats(bot.line_id)[:-1]:
-        chat.wait(ended=1, timeout=20)
-    newest.accept().say("はい")
-    assert bot.messages().outcome == words("はい")
-    assert salesforce.chats(bot.line_id)[-1].id == newest.id
-
-
-@pytest.mark.breaches("duplicate_sequence", "unknown_session")
-@pytest.mark.parametrize("kind", ["slow", "lose_request"])
-def test_in_the_middle_of_close(
-    bot: Bot, service: Service, chat: Chat, salesforce: Salesforce, kind: str
-):
-    salesforce.fault("ChatEnd", kind, seconds=3, times=None)
-    bot.hold("/close")
-    until(lambda: salesforce.faults_struck, "the end is under way")
-    service.kill()
-    salesforce.clear_faults()
-    service.start()
-
-    assert bot.close().outcome == CLOSED
-    chat.wait(ended=1, timeout=20)
-    assert chat.ended_by == "client"
-    assert bot.messages().outcome == END
-    begin_chat(bot, salesforce)
-
-
-@pytest.mark.breaches("wrong_method")
-@pytest.mark.parametrize("kind", ["slow", "late"])
-@pytest.mark.parametrize("resource", ["ReconnectSession", "ChasitorResyncState"])
-def test_in_the_middle_of_a_handover(
-    bot: Bot,
-    service: Service,
-    chat: Chat,
-    salesforce: Salesforce,
-    resource: str,
-    kind: str,
-):
-    assert bot.send("一").outcome == SENT
-    chat.say("一")
-    assert bot.messages().outcome == words("一")
-    service.settle()
-    salesforce.fault(resource, kind, seconds=2)
-    chat.handover()
-    until(lambda: salesforce.faults_struck, "the reconnection is under way")
-    chat.say("二")
-
-    service.restart()
-
-    assert bot.messages().outcome == words("二")
-    assert bot.send("二").outcome == SENT
-    assert chat.heard == ["一", "二"]
-    chat.say("三")
-    assert bot.messages().outcome == words("三")

@@ -209,6 +209,7 @@ def test_words_come_once_though_answers_are_lost_again_and_again(
 def test_a_poll_that_hangs_is_given_up_without_a_second_one(
     bot: Bot, chat: Chat, salesforce: Salesforce
 ):
+    salesforce.switch(abandoned_poll_seconds=1)
     salesforce.fault("Messages", "slow", seconds=12)
     chat.say("一", "二")
 

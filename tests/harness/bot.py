@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -94,8 +95,12 @@ class Held:
         headers = {"content-type": "application/json"}
         self._connection.request("POST", path, json.dumps(payload), headers)
 
+    def wait(self) -> None:
+        """Wait until the answer begins to come."""
+        select.select([self._connection.sock], [], [], 30)
+
     def answer(self) -> Answer:
-        """Wait for the answer."""
+        """Wait for the answer and return it."""
         try:
             response = self._connection.getresponse()
             raw = response.read()
