@@ -210,14 +210,16 @@ class LiveAgentClient:
     ) -> requests.Response:
         token = current_call.set(call)
         try:
-            return self._session.request(
-                method,
-                url,
-                headers=headers,
-                data=body,
-                timeout=(CONNECT_TIMEOUT_SECONDS, timeout),
-                allow_redirects=False,
+            request = requests.Request(
+                method, url, {**self._session.headers, **headers}, data=body
+            ).prepare()
+            # No redirects, cookies or environment: what a Session adds to this is
+            # only time. The adapter keeps the connections.
+            answer = self._session.get_adapter(url).send(
+                request, timeout=(CONNECT_TIMEOUT_SECONDS, timeout), verify=True
             )
+            _ = answer.content  # read it here, where its errors are understood
+            return answer
         except requests.ConnectTimeout:
             raise Unreachable("Salesforce could not be reached in time") from None
         except requests.Timeout:

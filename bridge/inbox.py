@@ -17,7 +17,7 @@ from bridge.database import in_database_stepwise
 from bridge.events import Reason, State
 from bridge.exceptions import InvalidRequest
 from bridge.marks import digest
-from bridge.sql import Statement, moment
+from bridge.sql import Script, Statement, moment
 
 CLAIM_SECONDS = 10
 # An end that is ours is told to Salesforce before the bot, as far as it can be
@@ -27,27 +27,33 @@ FAREWELL_FIRST = timedelta(seconds=10)
 # What marks words that were handed out without a claim.
 HANDED_OUT = 1
 
-LOOK = Statement(
-    """
+LOOK = """
     SELECT s.id, s.state, s.reason, s.queue_position, s.estimated_wait,
            s.undelivered, s.farewell, s.ended_at, s.bot_until < {soon},
-           m.id, m.text, m.agent, m.at
+           m.id, m.text, m.agent, m.at, m.claim
       FROM bridge_session s
       LEFT JOIN bridge_agentmessage m ON m.id =
            (SELECT id FROM bridge_agentmessage WHERE line_id = %s ORDER BY id LIMIT 1)
      WHERE s.id =
            (SELECT id FROM bridge_session WHERE line_id = %s ORDER BY id DESC LIMIT 1)
     """
-)
-CLAIM = Statement(
+TAKE = Script(
     """
     UPDATE bridge_agentmessage SET claim = %s, claimed_until = {soon}
-     WHERE id = %s
+     WHERE id =
+           (SELECT id FROM bridge_agentmessage WHERE line_id = %s ORDER BY id LIMIT 1)
        AND (claimed_until IS NULL OR claimed_until < {now} OR claim = %s)
-    """
+    """,
+    LOOK,
 )
-MARK_HANDED_OUT = Statement(
-    "UPDATE bridge_agentmessage SET claim = %s WHERE id = %s AND claim = 0"
+READ = Script(
+    """
+    UPDATE bridge_agentmessage SET claim = %s
+     WHERE id =
+           (SELECT id FROM bridge_agentmessage WHERE line_id = %s ORDER BY id LIMIT 1)
+       AND claim = 0
+    """,
+    LOOK,
 )
 GIVE_BACK = Statement(
     "UPDATE bridge_agentmessage SET claimed_until = NULL WHERE id = %s AND claim = %s"
@@ -139,19 +145,22 @@ def take(
     """
     if ack is not None:
         _acknowledge(line_id, ack)
-    row = LOOK(hold_seconds - bot_absence_margin(), line_id, line_id).row
+    looking = (hold_seconds - bot_absence_margin(), line_id, line_id)
+    if ack is None:
+        row = TAKE(claim, CLAIM_SECONDS, line_id, claim, *looking).row
+    else:
+        row = READ(HANDED_OUT, line_id, *looking).row
     if row is None:
         return Look(None, None)
-    session_id, *chat, bot_is_late, word_id, text, agent, at = row
+    session_id, *chat, bot_is_late, word_id, text, agent, at, claimed_by = row
     status = _status(*chat)
     if bot_is_late and status.state != State.ENDED:
         BOT_SEEN(hold_seconds, session_id)
     if word_id is None:
         return Look(None, status)
     if ack is not None:
-        MARK_HANDED_OUT(HANDED_OUT, word_id)
         claim = 0
-    elif not CLAIM(claim, CLAIM_SECONDS, word_id, claim).count:
+    elif claimed_by != claim:
         return Look(None, status, on_loan=True)
     if alone and hold_seconds > bot_absence_margin():
         BOT_SEEN(0, session_id)

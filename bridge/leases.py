@@ -5,6 +5,7 @@ clock. Every write of a follower is conditional on its token, so that a stalled 
 cannot overwrite its successor, and starts the lease afresh for the next poll.
 """
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,39 +15,38 @@ from django.db.models.functions import Now
 from bridge import chats, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Outcome, Reason, Standing, State
-from bridge.marks import digest, from_now
+from bridge.marks import digest, from_now, new_token
 from bridge.models import Session
 from bridge.protocol import Batch, Credentials
-from bridge.sql import Statement
+from bridge.sql import Script, Statement
 
 # How much longer than `clientPollTimeout` a lease lasts. A poll's own deadline
 # lies in between, so that no poll outlives the lease it began under.
 MARGIN_SECONDS = 3
 
 
-ADVANCE = Statement(
-    """
+ADVANCE = """
     UPDATE bridge_session
        SET ack = %s, "offset" = %s, active_at = {now}, poll_until = {soon},
-           agent_words = agent_words + %s,
+           agent_words = agent_words + %s, batch = %s,
            visitor_idle_at = COALESCE({soon}, visitor_idle_at)
      WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
     """
-)
-ADD_WORDS = Statement(
-    """
+ADD_WORDS = """
     INSERT INTO bridge_agentmessage (session_id, line_id, text, agent, at, claim)
-    VALUES (%s, %s, %s, %s, {now}, 0)
+    SELECT id, line_id, %s, %s, {now}, 0 FROM bridge_session
+     WHERE id = %s AND batch = %s
     """
-)
-NOTE_LAST_WORD = Statement(
-    """
+NOTE_LAST_WORD = """
     UPDATE bridge_session
        SET last_word_id =
            (SELECT max(id) FROM bridge_agentmessage WHERE line_id = %s)
-     WHERE id = %s
+     WHERE id = %s AND batch = %s
     """
-)
+WAS_RECORDED = """
+    SELECT batch = %s FROM bridge_session
+     WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
+    """
 EXTEND = Statement(
     """
     UPDATE bridge_session SET poll_until = {soon}
@@ -155,7 +155,6 @@ def _lease(session: Session) -> Lease:
 # --- what a poll brought ------------------------------------------------------
 
 
-@in_database
 def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease | None:
     """Store a batch: words, standing and ack together, and the lease afresh.
 
@@ -164,6 +163,14 @@ def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease
     acknowledged it sends again. `resync` are the further columns that a
     reconnection sets.
     """
+    only_words = not resync and outcome.standing == lease.standing
+    run = _record_words if only_words else _record
+    return run(lease, batch, outcome, resync)
+
+
+def _store(
+    lease: Lease, batch: Batch, outcome: Outcome, resync: dict[str, Any]
+) -> Lease | None:
     ack = lease.ack if batch.sequence is None else batch.sequence
     advanced = replace(
         lease,
@@ -171,15 +178,12 @@ def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease
         offset=lease.offset if batch.offset is None else batch.offset,
         standing=outcome.standing,
     )
-    if not _advance(lease, advanced, outcome):
-        # Carried out before the connection broke, perhaps.
-        own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
-        carried_out = ack != lease.ack and own.filter(ack=ack).exists()
-        return advanced if carried_out else None
-    for words in outcome.words:
-        ADD_WORDS(lease.session_id, lease.line_id, words.text, words.agent)
-    if outcome.words:
-        NOTE_LAST_WORD(lease.line_id, lease.session_id)
+    row = _advance(lease, advanced, outcome)
+    if row is None:
+        return None
+    is_new = row[0]
+    if not is_new:  # carried out before the connection broke
+        return advanced
     columns = resync
     if outcome.standing != lease.standing:
         columns |= _standing_columns(lease.standing, outcome.standing)
@@ -189,20 +193,32 @@ def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease
     return advanced
 
 
-def _advance(lease: Lease, advanced: Lease, outcome: Outcome) -> bool:
+_record = in_database(_store)
+_record_words = in_database_stepwise(_store)
+
+
+def _advance(
+    lease: Lease, advanced: Lease, outcome: Outcome
+) -> tuple[object, ...] | None:
+    """Store words and ack in one go; None when that is not ours to do any more."""
+    session_id, batch = lease.session_id, new_token()
     idle = outcome.standing.visitor_idle_timeout if outcome.words else None
-    return bool(
-        ADVANCE(
-            advanced.ack,
-            advanced.offset,
-            lease.client_poll_timeout + MARGIN_SECONDS,
-            len(outcome.words),
-            idle,
-            lease.session_id,
-            lease.token,
-            lease.ack,
-        ).count
-    )
+    seconds = lease.client_poll_timeout + MARGIN_SECONDS
+    counts = (len(outcome.words), batch, idle)
+    parameters: list[object] = [advanced.ack, advanced.offset, seconds, *counts]
+    parameters += [session_id, lease.token, lease.ack]
+    for words in outcome.words:
+        parameters += [words.text, words.agent, session_id, batch]
+    if outcome.words:
+        parameters += [lease.line_id, session_id, batch]
+    parameters += [batch, session_id, lease.token, advanced.ack]
+    return _record_script(len(outcome.words))(*parameters).row
+
+
+@functools.cache
+def _record_script(words: int) -> Script:
+    last_word = [NOTE_LAST_WORD] if words else []
+    return Script(ADVANCE, *[ADD_WORDS] * words, *last_word, WAS_RECORDED)
 
 
 def _standing_columns(before: Standing, now: Standing) -> dict[str, Any]:

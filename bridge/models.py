@@ -78,9 +78,9 @@ class Session(models.Model):
     # How far the conversation is: our last POST, their last batch.
     sequence = models.BigIntegerField(default=0)
     ack = models.BigIntegerField(default=FIRST_ACK)
+    batch = models.BigIntegerField(default=0)
     offset = models.BigIntegerField(null=True)
     agent_words = models.IntegerField(default=0)
-    visitor_words = models.IntegerField(default=0)
     reconnecting = models.BooleanField(default=False)
 
     # Who may poll, and who may POST: until when, by which token.

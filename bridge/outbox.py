@@ -11,50 +11,63 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from bridge import parcels, wakeups
-from bridge.database import in_database
-from bridge.events import State
+from bridge.database import in_database, in_database_stepwise
 from bridge.exceptions import NoOpenChat, TemporarilyUnavailable
 from bridge.marks import digest, from_now
 from bridge.models import Session, VisitorMessage
 from bridge.parcels import Parcel
 from bridge.protocol import Credentials
-from bridge.sql import Statement
+from bridge.sql import Script
 
 MOST_UNSENT = 200  # words of one chat
+NO_ROW = 0
 AWAITED_SECONDS = 3  # how long a waiter counts as alive without a sign
-NO_CHAT = 0
 
-SPEAK = Statement(
-    """
+SPEAK = """
     UPDATE bridge_session
        SET active_at = {now}, visitor_idle_at = NULL,
            bot_until = CASE WHEN bot_until < {now} THEN {now} ELSE bot_until END
      WHERE line_id = %s AND state <> 'ended'
-    RETURNING id, state, sequence, host, key, affinity_token,
-              reconnecting = {false} AND (send_until IS NULL OR send_until < {now})
     """
-)
-ALREADY = Statement(
-    """
-    SELECT (SELECT id FROM bridge_visitormessage WHERE request = %s),
-           (SELECT id FROM bridge_visitormessage
-             WHERE line_id = %s AND message_id = %s),
-           (SELECT min(id) FROM bridge_visitormessage
-             WHERE session_id = %s AND digest = %s AND accepted = {false}
-               AND message_id IS NULL AND %s),
-           (SELECT count(*) FROM bridge_visitormessage
-             WHERE session_id = %s AND sent_at IS NULL)
-    """
-)
-PUT = Statement(
-    """
+# Words that are new. Where nobody is sending they get their number at once.
+INSERT = """
     INSERT INTO bridge_visitormessage
            (session_id, line_id, request, message_id, text, digest, sequence,
             accepted, refused, at, awaited_until)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, {false}, {now}, {soon})
-    RETURNING id
+    SELECT s.id, s.line_id, %s, %s, %s,
+           CASE WHEN s.state = 'established' THEN %s ELSE '' END,
+           CASE WHEN s.state = 'established' AND s.reconnecting = {false}
+                 AND (s.send_until IS NULL OR s.send_until < {now})
+                 AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage v
+                                  WHERE v.session_id = s.id AND v.sent_at IS NULL)
+                THEN s.sequence + 1 END,
+           s.state <> 'established', {false}, {now}, {soon}
+      FROM bridge_session s
+     WHERE s.line_id = %s AND s.state <> 'ended'
+       AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage WHERE request = %s)
+       AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage v
+                        WHERE v.line_id = s.line_id AND v.message_id = %s)
+       AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage v
+                        WHERE v.session_id = s.id AND v.digest = %s
+                          AND v.accepted = {false} AND v.message_id IS NULL AND %s)
+       AND %s > (SELECT count(*) FROM bridge_visitormessage v
+                  WHERE v.session_id = s.id AND v.sent_at IS NULL)
     """
-)
+TAKE_LEASE = """
+    UPDATE bridge_session
+       SET sequence = sequence + 1, send_token = %s, send_until = {soon}
+     WHERE line_id = %s AND state <> 'ended'
+       AND EXISTS (SELECT 1 FROM bridge_visitormessage v
+                    WHERE v.request = %s AND v.session_id = bridge_session.id
+                      AND v.sequence = bridge_session.sequence + 1)
+    """
+INSERTED = """
+    SELECT v.id, v.session_id, v.accepted, v.sequence, s.send_token = %s,
+           s.host, s.key, s.affinity_token
+      FROM bridge_visitormessage v JOIN bridge_session s ON s.id = v.session_id
+     WHERE v.request = %s
+    """
+PUT = Script(SPEAK, INSERT, TAKE_LEASE, INSERTED)
 
 
 class Fate:
@@ -79,18 +92,6 @@ class Ticket:
     parcel: Parcel | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Chat:
-    """The open chat that words are for, as it was when they came."""
-
-    id: int
-    state: str
-    sequence: int
-    credentials: Credentials
-    nobody_sends: bool
-
-
-@in_database
 def put(
     line_id: str, text: str, *, message_id: str | None, request: int, token: int
 ) -> Ticket:
@@ -101,45 +102,54 @@ def put(
 
     Raises NoOpenChat, or TemporarilyUnavailable when too much is unsent.
     """
-    # From here on the row lock keeps the chat's end and other words away.
-    chat = _speak(line_id)
-    session_id = chat.id if chat else NO_CHAT
-    by_text = message_id is None
+    ticket = _insert(line_id, text, message_id, request, token)
+    return ticket or _continue(line_id, text, message_id)
+
+
+@in_database_stepwise
+def _insert(
+    line_id: str, text: str, message_id: str | None, request: int, token: int
+) -> Ticket | None:
+    """Put in words that are new; None where they are not, or nobody is to get them.
+
+    The row lock of the first statement keeps the chat's end and other words away.
+    """
     mark = digest(text)
-    *known, unsent = ALREADY(
-        request, line_id, message_id, session_id, mark, by_text, session_id
-    ).rows[0]
-    for row_id in known:
-        if row_id is not None:
-            return _adopt(VisitorMessage.objects.get(pk=row_id))
-    if chat is None:
-        raise NoOpenChat("there is no open chat", field="line_id")
-    if unsent >= MOST_UNSENT:
-        raise TemporarilyUnavailable("too many messages are waiting to be sent")
-    kept = chat.state != State.ESTABLISHED
-    at_once = chat.nobody_sends and not unsent and not kept
-    sequence = chat.sequence + 1 if at_once else None
-    put_in = PUT(
-        *(chat.id, line_id, request, message_id, text, "" if kept else mark),
-        *(sequence, kept, AWAITED_SECONDS),
-    )
-    row_id = put_in.rows[0][0]
-    if kept:
-        return Ticket(chat.id, row_id, Fate.SENT)
-    if sequence is None:
-        return Ticket(chat.id, row_id, Fate.PENDING)
-    parcels.start(chat.id, token, sequence)
-    parcel = Parcel(row_id, sequence, True, chat.credentials, text)
-    return Ticket(chat.id, row_id, Fate.PENDING, parcel)
-
-
-def _speak(line_id: str) -> _Chat | None:
-    row = SPEAK(line_id).row
+    row = PUT(
+        *(line_id, request, message_id, text, mark, AWAITED_SECONDS),
+        *(line_id, request, message_id, mark, message_id is None, MOST_UNSENT),
+        *(token, parcels.LEASE_SECONDS, line_id, request, token, request),
+    ).row
     if row is None:
         return None
-    session_id, state, sequence, host, key, affinity_token, nobody_sends = row
-    credentials = Credentials(host, key, affinity_token)
-    return _Chat(session_id, state, sequence, credentials, bool(nobody_sends))
+    row_id, session_id, kept, sequence, is_mine, *credentials = row
+    if kept:
+        return Ticket(session_id, row_id, Fate.SENT)
+    if sequence is None or not is_mine:
+        return Ticket(session_id, row_id, Fate.PENDING)
+    parcel = Parcel(row_id, sequence, True, Credentials(*credentials), text)
+    return Ticket(session_id, row_id, Fate.PENDING, parcel)
+
+
+@in_database
+def _continue(line_id: str, text: str, message_id: str | None) -> Ticket:
+    """Go on with an earlier attempt at the same words, or say why that is not to be."""
+    chat = Session.objects.open().filter(line_id=line_id).first()
+    rows = VisitorMessage.objects.filter(line_id=line_id)
+    if message_id is not None:
+        rows = rows.filter(message_id=message_id)
+    else:
+        rows = rows.filter(
+            session=chat, digest=digest(text), accepted=False, message_id=None
+        )
+    if row := rows.order_by("id").first():
+        return _adopt(row)
+    if chat is None:
+        raise NoOpenChat("there is no open chat", field="line_id")
+    if unsent(chat.pk).count() >= MOST_UNSENT:
+        raise TemporarilyUnavailable("too many messages are waiting to be sent")
+    # What stood in the way has been settled meanwhile: once more.
+    return Ticket(chat.pk, NO_ROW, Fate.ANOTHERS)
 
 
 def _adopt(row: VisitorMessage) -> Ticket:

@@ -6,13 +6,11 @@ is committed before its first POST and stays until Salesforce has answered.
 
 from dataclasses import dataclass, field
 
-from django.db.models import F
-
 from bridge import wakeups
-from bridge.database import in_database
+from bridge.database import in_database, in_database_stepwise
 from bridge.models import Session, VisitorMessage
 from bridge.protocol import Credentials
-from bridge.sql import Statement
+from bridge.sql import Script, Statement
 
 LEASE_SECONDS = 7  # longer than one POST may take
 
@@ -50,26 +48,17 @@ KEEP_AWAY = Statement(
        AND (send_until IS NULL OR send_until < {now} OR send_token = %s)
     """
 )
-START = Statement(
-    """
-    UPDATE bridge_session SET sequence = %s, send_token = %s, send_until = {soon}
-     WHERE id = %s
-    """
-)
-SENT = Statement(
-    """
+SENT = """
     UPDATE bridge_visitormessage
        SET sent_at = {now}, text = '',
            accepted = CASE WHEN awaited_until > {now} AND refused = {false}
                            THEN {true} ELSE accepted END
      WHERE id = %s AND sent_at IS NULL
     """
-)
-COUNT_SENT = Statement(
-    """
+# A lease that there is no use for any more is given back along with it.
+GO_ON = """
     UPDATE bridge_session
-       SET visitor_words = visitor_words + %s,
-           send_until = CASE
+       SET send_until = CASE
                WHEN farewell <> '' OR EXISTS
                     (SELECT 1 FROM bridge_visitormessage
                       WHERE session_id = %s AND sent_at IS NULL)
@@ -77,7 +66,7 @@ COUNT_SENT = Statement(
      WHERE id = %s AND send_token = %s
     RETURNING send_until IS NULL
     """
-)
+NOTE_SENT = Script(SENT, GO_ON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +83,6 @@ class Parcel:
     credentials: Credentials = field(repr=False)
     text: str = field(default="", repr=False)
     farewell: str = ""
-
-
-def start(session_id: int, token: int, sequence: int) -> None:
-    """Take the lease for words that were given their number already."""
-    START(sequence, token, LEASE_SECONDS, session_id)
 
 
 @in_database
@@ -148,15 +132,14 @@ def take_lease(session_id: int, token: int, seconds: float) -> bool:
     return bool(KEEP_AWAY(token, seconds, session_id, token).count)
 
 
-@in_database
+@in_database_stepwise
 def sent(session_id: int, token: int, row_id: int) -> Parcel | None:
     """Note that Salesforce has the words, and return what to POST next.
 
     The text is forgotten. A waiter who is still there will tell the bot `send`, so
     that counts as told.
     """
-    noted = SENT(row_id).count
-    own = COUNT_SENT(noted, session_id, session_id, token).row
+    own = NOTE_SENT(row_id, session_id, session_id, token).row
     wakeups.ring(wakeups.chat(session_id))
     if own is None or own[0]:
         return None
@@ -173,9 +156,7 @@ def renumber(session_id: int, token: int, parcel: Parcel, sequence: int) -> bool
 
 def note_arrival(session_id: int, row_id: int) -> None:
     """Note that words in doubt have turned out to be with Salesforce."""
-    if SENT(row_id).count:
-        spoken = Session.objects.filter(pk=session_id)
-        spoken.update(visitor_words=F("visitor_words") + 1)
+    Statement(SENT)(row_id)
     wakeups.ring(wakeups.chat(session_id))
 
 

@@ -175,10 +175,10 @@ class Follower:
     def _step(self, lease: Lease) -> Lease | None:
         """Poll once and store what came; returns the lease for the next step."""
         if time.monotonic() - self._leased_at > STALE_SECONDS:
-            renewed = self._renewed(lease)
-            if renewed is None:
+            extended = self._extended(lease)
+            if extended is None:
                 return None
-            lease = renewed
+            lease = extended
         if lease.reconnecting:
             return self._reconnect(lease)
         try:

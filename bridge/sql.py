@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 # The database's clock, now and `%s` seconds from now; and what differs besides.
 DIALECTS = {
@@ -59,6 +59,29 @@ class Statement:
             cursor.execute(self._sql, parameters)
             rows = cursor.fetchall() if cursor.description else []
             return Result(rows, cursor.rowcount)
+
+
+class Script:
+    """Statements that are carried out together, as one transaction.
+
+    PostgreSQL is given all of them in one round trip, which is most of what a small
+    transaction costs. The result is that of the last one.
+    """
+
+    def __init__(self, *texts: str) -> None:
+        self._together = Statement("; ".join(texts))
+        self._each = tuple(Statement(text) for text in texts)
+        self._counts = tuple(text.count("%s") + text.count("{soon}") for text in texts)
+
+    def __call__(self, *parameters: Any) -> Result:
+        """Carry them out; the parameters are those of the statements in turn."""
+        if connection.vendor == "postgresql":
+            return self._together(*parameters)
+        with transaction.atomic():
+            for statement, count in zip(self._each, self._counts, strict=True):
+                own, parameters = parameters[:count], parameters[count:]
+                result = statement(*own)
+        return result
 
 
 def moment(value: datetime | str) -> datetime:

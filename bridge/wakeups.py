@@ -28,7 +28,9 @@ from bridge.exceptions import DatabaseUnavailable
 logger = logging.getLogger(__name__)
 
 CHANNEL = "bridge"
-LISTEN_SECONDS = 10.0  # after so long without a word the connection is tried
+GREETING = "hello"
+GREET_SECONDS = 2.0
+PEER_SECONDS = 10.0  # how long a process counts as there after its last word
 RECONNECT_SECONDS = 1.0
 SQLITE_LOOK_SECONDS = 0.25
 
@@ -108,9 +110,32 @@ def tell(name: str, session_id: int) -> None:
     ring(f"{name}:{session_id}")
 
 
+class _Peers:
+    """Which other processes there are: alone, one need not notify anybody."""
+
+    def __init__(self) -> None:
+        # Until the others have had time to greet, they are taken to be there.
+        self._until = time.monotonic() + PEER_SECONDS
+        self._known: dict[str, float] = {}
+
+    def are_there(self) -> bool:
+        """Whether anybody has been heard of lately."""
+        return time.monotonic() < self._until
+
+    def heard(self, process: str) -> bool:
+        """Note a word of another process; True when that is new to us."""
+        now = time.monotonic()
+        is_new = self._known.get(process, 0.0) < now
+        self._until = self._known[process] = now + PEER_SECONDS
+        return is_new
+
+
+_peers = _Peers()
+
+
 def ring(topic: str) -> None:
     """Ring the bells of `topic` everywhere, once the transaction commits."""
-    if connection.vendor == "postgresql":
+    if connection.vendor == "postgresql" and _peers.are_there():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{PROCESS}:{topic}"])
     transaction.on_commit(partial(ring_here, topic))
@@ -153,24 +178,34 @@ def _follow_postgresql() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"LISTEN {CHANNEL}")
         ring_all_here()
+        greet_at = 0.0
         while True:
+            if time.monotonic() >= greet_at:
+                # It also shows whether the other end of the connection is there.
+                cursor.execute(f"NOTIFY {CHANNEL}, '{PROCESS}:{GREETING}'")
+                greet_at = time.monotonic() + GREET_SECONDS
             if _readable(connection.connection.fileno()):
                 connection.connection.poll()
-            else:
-                cursor.execute("SELECT 1")  # or is the other end gone?
-            _deliver(connection.connection.notifies)
+            if _deliver(connection.connection.notifies):
+                greet_at = 0.0
 
 
 def _readable(fd: int) -> bool:
-    return bool(select.select([fd], [], [], LISTEN_SECONDS)[0])
+    return bool(select.select([fd], [], [], GREET_SECONDS)[0])
 
 
-def _deliver(notifies: list[object]) -> None:
+def _deliver(notifies: list[object]) -> bool:
+    """Ring for what others have said; whether somebody new was among them."""
+    somebody_new = False
     while notifies:
         payload: str = notifies.pop(0).payload  # type: ignore[attr-defined]
         process, _, topic = payload.partition(":")
-        if process != PROCESS:
+        if process == PROCESS:
+            continue
+        somebody_new |= _peers.heard(process)
+        if topic != GREETING:
             ring_here(topic)
+    return somebody_new
 
 
 def _follow_sqlite() -> None:
