@@ -55,3 +55,17 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 lock: $(READY) ## pin the newest versions that requirements*.in allow
 	@$(LOCK) --upgrade -o requirements.txt requirements.in
 	@$(LOCK) --upgrade -o requirements-dev.txt requirements-dev.in
+	@$(LOCK) --upgrade -o requirements-bench.txt requirements-bench.in
+
+$(READY)-bench: $(READY) requirements-bench.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-bench.txt
+	@touch $@
+
+.PHONY: bench
+bench: $(READY)-bench ## measure speed and memory, and write docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
+
+.PHONY: chaos
+chaos: $(READY) ## kill servers for three minutes and count what was lost (PostgreSQL)
+	@$(BIN)/python -m benchmarks.chaos

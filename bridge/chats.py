@@ -11,11 +11,13 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from bridge import outbox, wakeups
-from bridge.database import in_database
+from bridge.database import in_database, in_database_stepwise
 from bridge.events import Reason, State
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session
 from bridge.protocol import NewSession
+from bridge.sql import Statement
+from bridge.status import COLUMNS, ChatStatus
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,9 @@ FAREWELLS = {Reason.VISITOR_IDLE: "clientIdleTimeout"}
 DEFAULT_FAREWELL = "client"
 DELETE_SESSION = "delete session"
 
+LOOK = Statement(
+    "SELECT {columns} FROM bridge_session s WHERE s.id = %s", columns=COLUMNS
+)
 SECRETS_ERASED = {"key": "", "affinity_token": "", "live_agent_id": ""}
 
 
@@ -177,17 +182,21 @@ def farewell_said(session_id: int) -> None:
 
 
 @in_database
-def close(line_id: str) -> Session | None:
-    """End the customer's chat at his wish; words not yet fetched are dropped."""
+def close(line_id: str) -> int | None:
+    """End the customer's chat at his wish, and return its id if there was one.
+
+    Words not yet fetched are dropped.
+    """
     session = Session.objects.newest(line_id)
-    if session is not None:
-        finish(session.pk, Reason.CLIENT)
-        AgentMessage.objects.filter(line_id=line_id).delete()
-        session.refresh_from_db()
-    return session
+    if session is None:
+        return None
+    finish(session.pk, Reason.CLIENT)
+    AgentMessage.objects.filter(line_id=line_id).delete()
+    return session.pk
 
 
-@in_database
-def look(session_id: int) -> Session | None:
+@in_database_stepwise
+def look(session_id: int) -> ChatStatus | None:
     """Return a chat as it stands."""
-    return Session.objects.filter(pk=session_id).first()
+    row = LOOK(session_id).row
+    return ChatStatus(*row) if row else None

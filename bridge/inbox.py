@@ -7,29 +7,23 @@ given the oldest words until it names their id.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
-from django.utils import timezone
 
 from bridge import wakeups
 from bridge.database import in_database_stepwise
-from bridge.events import Reason, State
 from bridge.exceptions import InvalidRequest
 from bridge.marks import digest
 from bridge.sql import Script, Statement, moment
+from bridge.status import COLUMNS, ChatStatus
 
 CLAIM_SECONDS = 10
-# An end that is ours is told to Salesforce before the bot, as far as it can be
-# reached in this time.
-FAREWELL_FIRST = timedelta(seconds=10)
-
 # What marks words that were handed out without a claim.
 HANDED_OUT = 1
 
 LOOK = """
-    SELECT s.id, s.state, s.reason, s.queue_position, s.estimated_wait,
-           s.undelivered, s.farewell, s.ended_at, s.bot_until < {soon},
+    SELECT s.id, s.bot_until < {soon}, {status},
            m.id, m.text, m.agent, m.at, m.claim
       FROM bridge_session s
       LEFT JOIN bridge_agentmessage m ON m.id =
@@ -45,6 +39,7 @@ TAKE = Script(
        AND (claimed_until IS NULL OR claimed_until < {now} OR claim = %s)
     """,
     LOOK,
+    status=COLUMNS,
 )
 READ = Script(
     """
@@ -54,6 +49,7 @@ READ = Script(
        AND claim = 0
     """,
     LOOK,
+    status=COLUMNS,
 )
 GIVE_BACK = Statement(
     "UPDATE bridge_agentmessage SET claimed_until = NULL WHERE id = %s AND claim = %s"
@@ -86,18 +82,6 @@ class Handout:
 
     def __repr__(self) -> str:
         return f"<Handout {self.id}>"
-
-
-@dataclass(frozen=True, slots=True)
-class ChatStatus:
-    """What a bot may know of its newest chat; `estimated_wait` is in seconds."""
-
-    state: str
-    reason: str
-    queue_position: int | None
-    estimated_wait: int | None
-    undelivered: int
-    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +136,9 @@ def take(
         row = READ(HANDED_OUT, line_id, *looking).row
     if row is None:
         return Look(None, None)
-    session_id, *chat, bot_is_late, word_id, text, agent, at, claimed_by = row
-    status = _status(*chat)
-    if bot_is_late and status.state != State.ENDED:
+    session_id, bot_is_late, *chat, word_id, text, agent, at, claimed_by = row
+    status = ChatStatus(*chat)
+    if bot_is_late and status.is_open:
         BOT_SEEN(hold_seconds, session_id)
     if word_id is None:
         return Look(None, status)
@@ -165,32 +149,6 @@ def take(
     if alone and hold_seconds > bot_absence_margin():
         BOT_SEEN(0, session_id)
     return Look(Handout(word_id, line_id, text, agent, moment(at), claim), status)
-
-
-def _status(
-    state: str,
-    reason: str,
-    queue_position: int | None,
-    estimated_wait: int | None,
-    undelivered: int,
-    farewell: str,
-    ended_at: datetime | str | None,
-) -> ChatStatus:
-    return ChatStatus(
-        state=state,
-        reason=reason,
-        queue_position=queue_position,
-        estimated_wait=estimated_wait,
-        undelivered=undelivered,
-        is_over=state == State.ENDED and _may_be_told(reason, farewell, ended_at),
-    )
-
-
-def _may_be_told(reason: str, farewell: str, at: datetime | str | None) -> bool:
-    """A customer who has closed the chat himself is not kept waiting for its end."""
-    if not farewell or reason == Reason.CLIENT or at is None:
-        return True
-    return timezone.now() - moment(at) > FAREWELL_FIRST
 
 
 def _acknowledge(line_id: str, ack: int) -> None:

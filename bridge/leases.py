@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import chats, wakeups
+from bridge import chats, outbox, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Outcome, Reason, Standing, State
 from bridge.marks import digest, from_now, new_token
@@ -29,7 +29,10 @@ ADVANCE = """
     UPDATE bridge_session
        SET ack = %s, "offset" = %s, active_at = {now}, poll_until = {soon},
            agent_words = agent_words + %s, batch = %s,
-           visitor_idle_at = COALESCE({soon}, visitor_idle_at)
+           visitor_idle_at = COALESCE({soon}, visitor_idle_at),
+           state = %s, agent = %s, queue_position = %s, estimated_wait = %s,
+           visitor_idle_timeout = %s,
+           established_at = COALESCE(established_at, CASE WHEN %s THEN {now} END)
      WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
     """
 ADD_WORDS = """
@@ -47,6 +50,18 @@ WAS_RECORDED = """
     SELECT batch = %s FROM bridge_session
      WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
     """
+# What a lease is made of, in the order in which `_lease` reads it.
+COLUMNS = """id, line_id, poll_token, host, key, affinity_token, client_poll_timeout,
+             ack, "offset", reconnecting,
+             state, reason, agent, queue_position, estimated_wait,
+             visitor_idle_timeout"""
+OWN = "WHERE id = %s AND poll_token = %s AND state <> 'ended'"
+KEEP = Statement(
+    "UPDATE bridge_session SET poll_until = {soon} {own} RETURNING {columns}",
+    own=OWN,
+    columns=COLUMNS,
+)
+LOOK = Statement("SELECT {columns} FROM bridge_session {own}", own=OWN, columns=COLUMNS)
 EXTEND = Statement(
     """
     UPDATE bridge_session SET poll_until = {soon}
@@ -86,19 +101,14 @@ def take(session_id: int, token: int) -> Lease | None:
         # Its opener is dead, and what it had begun is unknown: end it.
         chats.finish(session_id, Reason.LOST)
         return None
-    return _lease(Session.objects.get(pk=session_id))
+    return look(session_id, token)
 
 
-@in_database
-def keep(session_id: int, token: int) -> Lease | None:
+@in_database_stepwise
+def keep(session_id: int, token: int, client_poll_timeout: int) -> Lease | None:
     """Start the lease afresh for one more poll; None when it is lost or over."""
-    session = Session.objects.open().filter(pk=session_id, poll_token=token).first()
-    if session is None:
-        return None
-    own = Session.objects.open().filter(pk=session_id, poll_token=token)
-    if not own.update(poll_until=_end(session)):
-        return None
-    return _lease(session)
+    row = KEEP(client_poll_timeout + MARGIN_SECONDS, session_id, token).row
+    return _lease(row) if row else None
 
 
 @in_database_stepwise
@@ -110,15 +120,14 @@ def extend(lease: Lease) -> Lease | None:
     seconds = lease.client_poll_timeout + MARGIN_SECONDS
     if EXTEND(seconds, lease.session_id, lease.token).count:
         return lease
-    return keep(lease.session_id, lease.token)
+    return keep(lease.session_id, lease.token, lease.client_poll_timeout)
 
 
-@in_database
+@in_database_stepwise
 def look(session_id: int, token: int) -> Lease | None:
     """Return the lease as it stands; None when it is lost or the chat is over."""
-    own = Session.objects.open().filter(pk=session_id, poll_token=token)
-    session = own.first()
-    return _lease(session) if session else None
+    row = LOOK(session_id, token).row
+    return _lease(row) if row else None
 
 
 @in_database
@@ -131,24 +140,19 @@ def _end(session: Session) -> Any:
     return from_now(session.client_poll_timeout + MARGIN_SECONDS)
 
 
-def _lease(session: Session) -> Lease:
+def _lease(row: tuple[Any, ...]) -> Lease:
+    session_id, line_id, token, host, key, affinity_token, timeout, *rest = row
+    ack, offset, reconnecting, *standing = rest
     return Lease(
-        session_id=session.pk,
-        line_id=session.line_id,
-        token=session.poll_token,
-        credentials=session.credentials,
-        client_poll_timeout=session.client_poll_timeout,
-        ack=session.ack,
-        offset=session.offset,
-        standing=Standing(
-            state=session.state,
-            reason=session.reason,
-            agent=session.agent,
-            queue_position=session.queue_position,
-            estimated_wait=session.estimated_wait,
-            visitor_idle_timeout=session.visitor_idle_timeout,
-        ),
-        reconnecting=session.reconnecting,
+        session_id=session_id,
+        line_id=line_id,
+        token=token,
+        credentials=Credentials(host, key, affinity_token),
+        client_poll_timeout=timeout,
+        ack=ack,
+        offset=offset,
+        standing=Standing(*standing),
+        reconnecting=bool(reconnecting),
     )
 
 
@@ -163,8 +167,8 @@ def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease
     acknowledged it sends again. `resync` are the further columns that a
     reconnection sets.
     """
-    only_words = not resync and outcome.standing == lease.standing
-    run = _record_words if only_words else _record
+    at_once = not resync and outcome.standing.state != State.ENDED
+    run = _record_at_once if at_once else _record
     return run(lease, batch, outcome, resync)
 
 
@@ -184,17 +188,14 @@ def _store(
     is_new = row[0]
     if not is_new:  # carried out before the connection broke
         return advanced
-    columns = resync
-    if outcome.standing != lease.standing:
-        columns |= _standing_columns(lease.standing, outcome.standing)
-    if columns:
-        Session.objects.filter(pk=lease.session_id).update(**columns)
+    if resync:
+        Session.objects.filter(pk=lease.session_id).update(**resync)
     _ring(lease, outcome)
     return advanced
 
 
 _record = in_database(_store)
-_record_words = in_database_stepwise(_store)
+_record_at_once = in_database_stepwise(_store)
 
 
 def _advance(
@@ -206,6 +207,7 @@ def _advance(
     seconds = lease.client_poll_timeout + MARGIN_SECONDS
     counts = (len(outcome.words), batch, idle)
     parameters: list[object] = [advanced.ack, advanced.offset, seconds, *counts]
+    parameters += [*_standing_columns(lease, outcome)]
     parameters += [session_id, lease.token, lease.ack]
     for words in outcome.words:
         parameters += [words.text, words.agent, session_id, batch]
@@ -221,19 +223,13 @@ def _record_script(words: int) -> Script:
     return Script(ADVANCE, *[ADD_WORDS] * words, *last_word, WAS_RECORDED)
 
 
-def _standing_columns(before: Standing, now: Standing) -> dict[str, Any]:
-    if now.state == State.ENDED:
-        return {}  # `finish` writes them
-    columns: dict[str, Any] = {
-        "state": now.state,
-        "agent": now.agent,
-        "queue_position": now.queue_position,
-        "estimated_wait": now.estimated_wait,
-        "visitor_idle_timeout": now.visitor_idle_timeout,
-    }
-    if now.state == State.ESTABLISHED != before.state:
-        columns["established_at"] = Now()
-    return columns
+def _standing_columns(lease: Lease, outcome: Outcome) -> tuple[object, ...]:
+    """Return the parameters for a chat's standing; its end is written by `finish`."""
+    ended = outcome.standing.state == State.ENDED
+    now = lease.standing if ended else outcome.standing
+    is_established = now.state == State.ESTABLISHED
+    queue = (now.queue_position, now.estimated_wait)
+    return now.state, now.agent, *queue, now.visitor_idle_timeout, is_established
 
 
 def _ring(lease: Lease, outcome: Outcome) -> None:
@@ -242,7 +238,9 @@ def _ring(lease: Lease, outcome: Outcome) -> None:
         chats.finish(lease.session_id, standing.reason, tell=standing.needs_farewell)
     elif standing.state != lease.standing.state:
         wakeups.ring(wakeups.chat(lease.session_id))
-        if standing.state == State.ESTABLISHED:
+        if standing.state == State.ESTABLISHED and outbox.unsent_exists(
+            lease.session_id
+        ):
             wakeups.tell("deliver", lease.session_id)  # what was said in the queue
     if outcome.words:
         wakeups.ring(wakeups.words(digest(lease.line_id)))

@@ -67,7 +67,7 @@ def open_at_salesforce(
         chats.finish(session_id, Reason.ERROR)
         raise
     else:
-        lease = leases.keep(session_id, token)
+        lease = leases.keep(session_id, token, new.client_poll_timeout)
         if lease is not None:
             poller.follow(lease)
     finally:

@@ -17,7 +17,7 @@ from bridge.marks import digest, from_now
 from bridge.models import Session, VisitorMessage
 from bridge.parcels import Parcel
 from bridge.protocol import Credentials
-from bridge.sql import Script
+from bridge.sql import Script, Statement
 
 MOST_UNSENT = 200  # words of one chat
 NO_ROW = 0
@@ -67,6 +67,12 @@ INSERTED = """
       FROM bridge_visitormessage v JOIN bridge_session s ON s.id = v.session_id
      WHERE v.request = %s
     """
+UNSENT_EXISTS = Statement(
+    """
+    SELECT 1 FROM bridge_visitormessage
+     WHERE session_id = %s AND sent_at IS NULL LIMIT 1
+    """
+)
 PUT = Script(SPEAK, INSERT, TAKE_LEASE, INSERTED)
 
 
@@ -199,6 +205,11 @@ def unsent(session_id: int) -> QuerySet[VisitorMessage]:
     """Return what Salesforce does not have yet, in order."""
     rows = VisitorMessage.objects.filter(session_id=session_id, sent_at=None)
     return rows.order_by("id")
+
+
+def unsent_exists(session_id: int) -> bool:
+    """Whether there is something for a sender to do."""
+    return UNSENT_EXISTS(session_id).row is not None
 
 
 @in_database

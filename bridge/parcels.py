@@ -23,6 +23,11 @@ TAKE = Statement(
     RETURNING sequence, host, key, affinity_token, farewell
     """
 )
+RELEASE = Statement(
+    """
+    UPDATE bridge_session SET send_until = NULL WHERE id = %s AND send_token = %s
+    """
+)
 NEXT = Statement(
     """
     SELECT id, sequence, text, refused FROM bridge_visitormessage
@@ -119,11 +124,10 @@ def _waits_in_doubt(rows: list[tuple[int, int, str, bool]], farewell: str) -> bo
     return bool(refused and len(rows) == 1 and not farewell)
 
 
-@in_database
+@in_database_stepwise
 def release(session_id: int, token: int) -> None:
     """Give the lease back."""
-    own = Session.objects.filter(pk=session_id, send_token=token)
-    own.update(send_until=None)
+    RELEASE(session_id, token)
 
 
 @in_database

@@ -264,7 +264,7 @@ class Follower:
     def _renewed(self, lease: Lease) -> Lease | None:
         """Start the lease afresh; None when the chat is over or another's."""
         started = time.monotonic()
-        renewed = leases.keep(lease.session_id, lease.token)
+        renewed = leases.keep(lease.session_id, lease.token, lease.client_poll_timeout)
         self._leased_at = started
         return renewed
 

@@ -119,7 +119,8 @@ class _Handover:
         """Start both leases afresh; waits until a sender under way is done."""
         seconds = self._lease.client_poll_timeout + MARGIN_SECONDS
         session_id = self._lease.session_id
-        while leases.keep(session_id, self._lease.token):
+        timeout = self._lease.client_poll_timeout
+        while leases.keep(session_id, self._lease.token, timeout):
             if parcels.take_lease(session_id, self._send_token, seconds):
                 return True
             time.sleep(LEASE_WAIT_SECONDS)
@@ -193,7 +194,7 @@ def _store(lease: Lease, new: _NewStart) -> Lease | None:
         return None
     _settle_doubt(session, new)
     wakeups.tell("deliver", lease.session_id)
-    return leases.keep(lease.session_id, lease.token)
+    return leases.keep(lease.session_id, lease.token, lease.client_poll_timeout)
 
 
 def _settle_doubt(session: Session, new: _NewStart) -> None:

@@ -15,9 +15,9 @@ from bridge.events import Reason, State
 from bridge.exceptions import NoOpenChat, TemporarilyUnavailable
 from bridge.inbox import Look
 from bridge.marks import digest, new_token
-from bridge.models import Session
 from bridge.outbox import Fate, Ticket
 from bridge.protocol import Json
+from bridge.status import ChatStatus
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ FULL = "full"
 class Opened:
     """How opening a chat went; `chat` is None where there was no room for it."""
 
-    chat: Session | None
+    chat: ChatStatus | None
 
     @property
     def ok(self) -> bool:
@@ -192,17 +192,18 @@ def _raise_for_dropped(ticket: Ticket) -> None:
     raise NoOpenChat("the chat has ended", field="line_id")
 
 
-def close_chat(*, line_id: str) -> Session | None:
+def close_chat(*, line_id: str) -> ChatStatus | None:
     """End the customer's chat; returns it, None where there never was one.
 
     Salesforce hears of it before this returns or, if it cannot be reached in time,
     in the background.
     """
-    chat = chats.close(line_id)
-    if chat is not None and chat.farewell:
-        sender.kick(chat.pk)
-        _wait_for_farewell(chat.pk, until=time.monotonic() + CLOSE_SECONDS)
-    return chat
+    session_id = chats.close(line_id)
+    if session_id is None:
+        return None
+    sender.kick(session_id)
+    _wait_for_farewell(session_id, until=time.monotonic() + CLOSE_SECONDS)
+    return chats.look(session_id)
 
 
 def _wait_for_farewell(session_id: int, *, until: float) -> None:

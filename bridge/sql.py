@@ -46,12 +46,14 @@ class Statement:
     """One SQL statement, with `{now}`, `{soon}` (takes seconds), `{true}`,
     `{false}` and `%s`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, **pieces: str) -> None:
+        """Keep a statement; `pieces` are what else stands in braces in it."""
         self._text = " ".join(text.split())
+        self._pieces = pieces
 
     @functools.cached_property
     def _sql(self) -> str:
-        return self._text.format(**DIALECTS[connection.vendor])
+        return self._text.format(**self._pieces, **DIALECTS[connection.vendor])
 
     def __call__(self, *parameters: Any) -> Result:
         """Carry it out on the connection of this database thread."""
@@ -68,9 +70,10 @@ class Script:
     transaction costs. The result is that of the last one.
     """
 
-    def __init__(self, *texts: str) -> None:
-        self._together = Statement("; ".join(texts))
-        self._each = tuple(Statement(text) for text in texts)
+    def __init__(self, *texts: str, **pieces: str) -> None:
+        """Keep statements; `pieces` are what else stands in braces in them."""
+        self._together = Statement("; ".join(texts), **pieces)
+        self._each = tuple(Statement(text, **pieces) for text in texts)
         self._counts = tuple(text.count("%s") + text.count("{soon}") for text in texts)
 
     def __call__(self, *parameters: Any) -> Result:

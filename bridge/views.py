@@ -13,9 +13,9 @@ from bridge import delivery, payloads, services
 from bridge.delivery import DeliveringResponse
 from bridge.endpoint import answer, bad, endpoint
 from bridge.events import State
-from bridge.inbox import ChatStatus, Handout
+from bridge.inbox import Handout
 from bridge.middleware import ADMIN
-from bridge.models import Session
+from bridge.status import ChatStatus
 
 CONNECTED = "接続しました。"
 NOT_CONNECTED = "ただいま接続できません。"
@@ -75,7 +75,7 @@ def _ok(type: str | None, message: str | None, **extras: Any) -> HttpResponse:
     return response
 
 
-def _standing(chat: Session | ChatStatus | None) -> dict[str, Any]:
+def _standing(chat: ChatStatus | None) -> dict[str, Any]:
     if chat is None:
         return {}
     return {
@@ -86,7 +86,7 @@ def _standing(chat: Session | ChatStatus | None) -> dict[str, Any]:
     }
 
 
-def _end(chat: Session | ChatStatus | None) -> dict[str, Any]:
+def _end(chat: ChatStatus | None) -> dict[str, Any]:
     if chat is None:
         return {"state": "ended"}
     return {

@@ -1,0 +1,134 @@
+"""How is a benchmark told? A table and a plot in `docs/`."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PAGE = DOCS / "benchmarks.md"
+PLOT = DOCS / "benchmarks.png"
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+
+# What the table says, with its place in the results and how it is written.
+ROWS = (
+    ("chats opened per second", ("opened_per_second",), "{:.0f}"),
+    ("delivery agent to bot, p50 (ms)", ("to_bot", "p50_ms"), "{:.1f}"),
+    ("delivery agent to bot, p99 (ms)", ("to_bot", "p99_ms"), "{:.1f}"),
+    ("`/send`, p50 (ms)", ("to_agent", "p50_ms"), "{:.1f}"),
+    ("`/send`, p99 (ms)", ("to_agent", "p99_ms"), "{:.1f}"),
+    ("agent's words said", ("to_bot", "said"), "{:.0f}"),
+    ("… lost", ("to_bot", "lost"), "{:.0f}"),
+    ("… repeated", ("to_bot", "repeated"), "{:.0f}"),
+    ("… out of order", ("to_bot", "out_of_order"), "{:.0f}"),
+    ("customers' words said", ("to_agent", "said"), "{:.0f}"),
+    ("… lost", ("to_agent", "lost"), "{:.0f}"),
+    ("… repeated", ("to_agent", "repeated"), "{:.0f}"),
+    ("… out of order", ("to_agent", "out_of_order"), "{:.0f}"),
+    ("second polls", ("second_polls",), "{:.0f}"),
+    ("errors", ("errors",), "{:.0f}"),
+    ("memory, master and workers (MiB, PSS)", ("memory_mib",), "{:.0f}"),
+    ("memory per chat (KiB)", ("memory_per_chat_kib",), "{:.0f}"),
+    ("processor time per idle chat in 30 s (ms)", ("idle_cycle_ms",), "{:.1f}"),
+    ("database connections, peak", ("database_connections",), "{:.0f}"),
+)
+
+
+def machine() -> str:
+    """Return what the figures were taken on, in one line."""
+    info = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in info if "model name" in line]
+    kind = names[0] if names else platform.machine()
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores ({kind}), {gib:.0f} GiB, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    )
+
+
+def line(run: dict[str, Any]) -> str:
+    """Return one run in a line."""
+    to_bot, to_agent = run["to_bot"], run["to_agent"]
+    wrong = sum(
+        words[kind]
+        for words in (to_bot, to_agent)
+        for kind in ("lost", "repeated", "out_of_order")
+    )
+    return (
+        f"delivery {to_bot['p50_ms']:.1f} / {to_bot['p99_ms']:.1f} ms, "
+        f"/send {to_agent['p50_ms']:.1f} / {to_agent['p99_ms']:.1f} ms, "
+        f"{run['memory_mib']:.0f} MiB, opened {run['opened_per_second']:.0f}/s, "
+        f"wrong {wrong}, errors {run['errors']}"
+    )
+
+
+def write(found: dict[str, Any]) -> None:
+    """Write the table into its place on the page, and draw the plot."""
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table(found)}\n{END}{after}")
+    draw(found)
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the results as Markdown."""
+    sizes = list(found["chats"])
+    tls = "over TLS" if found["tls"] else "without TLS"
+    servers = (
+        "one process" if found["servers"] == 1 else f"{found['servers']} processes"
+    )
+    lines = [
+        f"Taken on {found['taken_on']}: {found['machine']}; {found['database']}, "
+        f"{servers}, the simulator {tls}; medians of {found['runs']} run(s).",
+        "",
+        "| open chats | " + " | ".join(sizes) + " |",
+        "|---|" + "---:|" * len(sizes),
+    ]
+    for name, path, form in ROWS:
+        cells = [_cell(found["chats"][size], path, form) for size in sizes]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines.append("")
+    lines.append("In brackets: how many times the floor.")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(size: dict[str, Any], path: tuple[str, ...], form: str) -> str:
+    ours, floor = _at(size["service"], path), _at(size["floor"], path)
+    cell = form.format(ours)
+    return (
+        f"{cell} ({ours / floor:.1f}×)" if path[-1].endswith("_ms") and floor else cell
+    )
+
+
+def _at(figures: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        figures = figures.get(key) if figures else None
+    return figures
+
+
+def draw(found: dict[str, Any]) -> None:
+    """Draw delivery times and memory against open chats."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    sizes = [int(size) for size in found["chats"]]
+    figure, (times, memory) = pyplot.subplots(1, 2, figsize=(11, 4.2))
+    for kind, colour in (("service", "#1f77b4"), ("floor", "#7f7f7f")):
+        for mark, style in (("p50_ms", "-"), ("p99_ms", "--")):
+            values = [found["chats"][str(n)][kind]["to_bot"][mark] for n in sizes]
+            label = f"{kind}, {mark[:3]}"
+            times.plot(sizes, values, style, color=colour, marker="o", label=label)
+    times.set(xlabel="open chats", ylabel="ms", yscale="log")
+    times.set_title("an agent's words to the bot")
+    times.legend()
+    used = [found["chats"][str(n)]["service"]["memory_mib"] for n in sizes]
+    memory.plot(sizes, used, marker="o", color="#1f77b4")
+    memory.set(xlabel="open chats", ylabel="MiB", ylim=(0, None))
+    memory.set_title("memory, gunicorn master and workers")
+    for axes in (times, memory):
+        axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(PLOT, dpi=110)

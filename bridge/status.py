@@ -1,0 +1,50 @@
+"""What may a bot know of a chat, and when may it be told the end?"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from bridge.events import Reason, State
+from bridge.sql import moment
+
+# An end that is ours is told to Salesforce before the bot, as far as it can be
+# reached in this time.
+FAREWELL_FIRST = timedelta(seconds=10)
+
+# The columns of a session that a status is made of, in this order.
+COLUMNS = """s.state, s.reason, s.queue_position, s.estimated_wait, s.undelivered,
+             s.farewell, s.ended_at"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStatus:
+    """How a chat stands; `estimated_wait` is in seconds.
+
+    `farewell` is what Salesforce is still to be told of the end.
+    """
+
+    state: str
+    reason: str
+    queue_position: int | None
+    estimated_wait: int | None
+    undelivered: int
+    farewell: str
+    ended_at: datetime | str | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the chat goes on."""
+        return self.state != State.ENDED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the bot may be told the end.
+
+        A customer who has closed the chat himself is not kept waiting for it.
+        """
+        if self.is_open:
+            return False
+        if not self.farewell or self.reason == Reason.CLIENT or not self.ended_at:
+            return True
+        return timezone.now() - moment(self.ended_at) > FAREWELL_FIRST
