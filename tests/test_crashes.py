@@ -146,8 +146,9 @@ def test_killed_again_and_again_while_the_agent_talks(
 
 
 @pytest.mark.breaches("duplicate_sequence")
-@pytest.mark.parametrize("duplicates", ["ignore", "409"])
-@pytest.mark.parametrize("kind", ["slow", "late"])
+@pytest.mark.parametrize(
+    ("kind", "duplicates"), [("slow", "ignore"), ("slow", "409"), ("late", "ignore")]
+)
 def test_between_a_post_and_its_commit(
     bot: Bot,
     service: Service,

@@ -12,8 +12,10 @@ pytestmark = pytest.mark.mortal_service
 
 
 @pytest.mark.breaches("duplicate_sequence", "unknown_session")
-@pytest.mark.parametrize("kind", ["slow", "late"])
-@pytest.mark.parametrize("resource", ["SessionId", "ChasitorInit"])
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [("SessionId", "slow"), ("ChasitorInit", "slow"), ("ChasitorInit", "late")],
+)
 def test_in_the_middle_of_init(
     bot: Bot, service: Service, salesforce: Salesforce, resource: str, kind: str
 ):
@@ -52,8 +54,14 @@ def test_in_the_middle_of_close(
 
 
 @pytest.mark.breaches("wrong_method")
-@pytest.mark.parametrize("kind", ["slow", "late"])
-@pytest.mark.parametrize("resource", ["ReconnectSession", "ChasitorResyncState"])
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        ("ReconnectSession", "slow"),
+        ("ChasitorResyncState", "slow"),
+        ("ChasitorResyncState", "late"),
+    ],
+)
 def test_in_the_middle_of_a_handover(
     bot: Bot,
     service: Service,
