@@ -128,12 +128,12 @@ def test_only_the_allowed_hosts_are_answered(
 def test_the_user_agent_is_told_to_salesforce(
     own_service: OwnService, salesforce: Salesforce, line_id: str
 ):
-    service = own_service(USER_AGENT="a bridge/1.0")
+    service = own_service(USER_AGENT="架け橋/1.0")
 
     assert Bot(service, line_id).init().outcome == CONNECTED
 
     init = salesforce.wait_for_chat(line_id).look()["init"]
-    assert init["userAgent"] == "a bridge/1.0"
+    assert init["userAgent"] == "架け橋/1.0"
 
 
 def test_the_admin_is_styled_without_collectstatic(own_service: OwnService):

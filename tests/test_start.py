@@ -25,7 +25,6 @@ MALFORMED = {
     "SSL": ["perhaps"],
     "DEBUG": ["perhaps"],
     "PORT": ["front door"],
-    "USER_AGENT": ["架け橋/1.0"],
     "WEB_CONCURRENCY": ["0"],
 }
 NEEDED = (
