@@ -33,7 +33,7 @@ run: $(READY) ## start a simulator of Salesforce and the service, and say how to
 
 .PHONY: test
 test: $(READY) ## run all tests, on SQLite or on the PostgreSQL of DATABASE_URL
-	@$(BIN)/python -m pytest -n $${TEST_PROCESSES:-4} $(TESTS)
+	@$(BIN)/python -m pytest -n $${TEST_PROCESSES:-6} --dist worksteal $(TESTS)
 
 .PHONY: lint
 lint: $(READY) ## ruff, mypy, Django's checks, migrations

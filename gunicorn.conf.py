@@ -22,7 +22,9 @@ worker_connections = 10_000  # held requests per process; each costs memory only
 preload_app = False
 timeout = 60  # seconds without a heartbeat of the worker, not of a request
 graceful_timeout = 28  # seconds; Heroku kills after 30
-keepalive = 75  # seconds; bots and routers come back on the same connection
+# Seconds; bots come back on the same connection at once. A connection that is kept
+# counts as busy when the worker is told to stop, so it must not be kept for long.
+keepalive = 5
 control_socket_disable = True
 
 

@@ -22,6 +22,7 @@ else:
 admin.site.site_header = admin.site.site_title = "Liveagent API"
 admin.site.index_title = "Chats"
 admin.site.enable_nav_sidebar = False
+admin.site.site_url = None  # there is no other page to view
 
 
 @admin.register(Session)

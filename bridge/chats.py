@@ -7,7 +7,8 @@ import logging
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from bridge import outbox, wakeups
@@ -32,6 +33,9 @@ FAREWELLS = {Reason.VISITOR_IDLE: "clientIdleTimeout"}
 DEFAULT_FAREWELL = "client"
 DELETE_SESSION = "delete session"
 
+# Held until the end of the transaction; the number only has to be our own.
+ADMIT_ONE = Statement("SELECT pg_advisory_xact_lock(%s)")
+ADMISSION_LOCK = 0x4C495645
 LOOK = Statement(
     "SELECT {columns} FROM bridge_session s WHERE s.id = %s", columns=COLUMNS
 )
@@ -65,8 +69,13 @@ def reserve(line_id: str, display_name: str, token: int) -> Reservation | None:
 
 
 def _is_full() -> bool:
+    """Whether there is no room; where there is a limit, chats are let in one by one."""
     limit = settings.MAX_OPEN_CHATS
-    return limit is not None and Session.objects.open().count() >= limit
+    if limit is None:
+        return False
+    if connection.vendor == "postgresql":
+        ADMIT_ONE(ADMISSION_LOCK)
+    return Session.objects.open().count() >= limit
 
 
 def _insert(line_id: str, display_name: str, token: int) -> Session:
@@ -110,14 +119,18 @@ def begin(session_id: int, token: int, host: str, new: NewSession) -> bool:
 
 
 @in_database
-def finish(session_id: int, reason: str, *, tell: bool = True) -> bool:
+def finish(
+    session_id: int, reason: str, *, tell: bool = True, only: Q | None = None
+) -> bool:
     """End a chat for the bot; `tell` says that Salesforce is to hear of it.
+
+    With `only` it is ended on that condition, which is looked at once more here.
 
     What the customer said to an agent goes before the farewell; what nobody will
     read is dropped and counted. False when the chat was over already.
     """
     before = Session.objects.open().filter(pk=session_id).first()
-    ended = Session.objects.open().filter(pk=session_id)
+    ended = Session.objects.open().filter(only or Q(), pk=session_id)
     changed = ended.update(
         state=State.ENDED,
         reason=reason,

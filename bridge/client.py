@@ -7,6 +7,7 @@ Nothing is retried here and nothing is remembered.
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -76,7 +77,12 @@ class LiveAgentClient:
         self._post(credentials, "Chasitor/ChasitorInit", sequence, body)
 
     def messages(
-        self, credentials: Credentials, *, ack: int, hold: float, call: Call
+        self,
+        credentials: Credentials,
+        *,
+        ack: int,
+        hold: float,
+        call: Call | None = None,
     ) -> Batch | None:
         """GET System/Messages, the long poll; None when it brought nothing.
 
@@ -208,24 +214,17 @@ class LiveAgentClient:
         timeout: float,
         call: Call | None,
     ) -> requests.Response:
+        call = call or Call(time.monotonic() + CONNECT_TIMEOUT_SECONDS + timeout)
         token = current_call.set(call)
         try:
-            request = requests.Request(
-                method, url, {**self._session.headers, **headers}, data=body
-            ).prepare()
-            # No redirects, cookies or environment: what a Session adds to this is
-            # only time. The adapter keeps the connections.
-            answer = self._session.get_adapter(url).send(
-                request, timeout=(CONNECT_TIMEOUT_SECONDS, timeout), verify=True
-            )
-            _ = answer.content  # read it here, where its errors are understood
-            return answer
+            with call:
+                return self._exchange(method, url, headers, body, timeout)
         except requests.ConnectTimeout:
             raise Unreachable("Salesforce could not be reached in time") from None
         except requests.Timeout:
             raise NoAnswerInTime("Salesforce did not answer in time") from None
         except (requests.RequestException, HTTPError) as exc:
-            if call is not None and call.cancelled:
+            if call.cancelled:
                 raise CallCancelled("the call was cut short") from None
             if isinstance(_reason(exc), NewConnectionError):
                 raise Unreachable("Salesforce could not be reached") from None
@@ -234,8 +233,27 @@ class LiveAgentClient:
             raise TransportError(broke) from None
         finally:
             current_call.reset(token)
-            if call is not None:
-                call.detach()
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        timeout: float,
+    ) -> requests.Response:
+        """Send by the adapter, which keeps the connections, and read the answer.
+
+        What a Session adds (redirects, cookies, the environment) is not wanted.
+        """
+        request = requests.Request(
+            method, url, {**self._session.headers, **headers}, data=body
+        ).prepare()
+        answer = self._session.get_adapter(url).send(
+            request, timeout=(CONNECT_TIMEOUT_SECONDS, timeout), verify=True
+        )
+        _ = answer.content  # read it here, where its errors are understood
+        return answer
 
 
 def _reason(exc: Exception) -> object:

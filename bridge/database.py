@@ -24,6 +24,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.db.utils import InterfaceError, OperationalError
 
 from bridge.exceptions import DatabaseUnavailable
@@ -32,6 +34,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 WAIT_FOR_THREAD_SECONDS = 8.0
+LOCK_SECONDS = 4
+STATEMENT_SECONDS = 6
+BEGIN_WITHIN_SECONDS = 3.0  # after so long nothing is tried again
 RECONNECT_PAUSES_SECONDS = (0.0, 0.2, 1.0)
 
 _here = threading.local()
@@ -46,7 +51,7 @@ def in_database(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not getattr(_here, "is_database_thread", False):
+        if not _is_database_thread():
             return cast(
                 R,
                 _submit(_with_new_connection, _transaction, function, *args, **kwargs),
@@ -68,7 +73,7 @@ def in_database_stepwise(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
-        if getattr(_here, "is_database_thread", False):
+        if _is_database_thread():
             return function(*args, **kwargs)
         return cast(R, _submit(_with_new_connection, function, *args, **kwargs))
 
@@ -104,6 +109,28 @@ def _begin() -> None:
     _here.is_database_thread = True
 
 
+def _bound_statements(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+    """Bound what a statement of ours may take; commands such as migrate may take more.
+
+    A caller whose statement hangs, on a lock or a server in distress, is to be told
+    in time.
+    """
+    if connection.vendor == "postgresql" and _is_database_thread():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, false),"
+                " set_config('statement_timeout', %s, false)",
+                [f"{LOCK_SECONDS}s", f"{STATEMENT_SECONDS}s"],
+            )
+
+
+connection_created.connect(_bound_statements)
+
+
+def _is_database_thread() -> bool:
+    return getattr(_here, "is_database_thread", False)
+
+
 def _submit(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
         future: Future[Any] = _executor().submit(run, *args, **kwargs)
@@ -129,12 +156,13 @@ def _transaction(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
 
 def _with_new_connection(run: Callable[..., R], *args: Any, **kwargs: Any) -> R:
     """Carry something out; on a broken connection, with a new one again."""
+    last_begin = time.monotonic() + BEGIN_WITHIN_SECONDS
     for pause in itertools.chain(RECONNECT_PAUSES_SECONDS, [None]):
         try:
             return run(*args, **kwargs)
         except (OperationalError, InterfaceError) as exc:
             connection.close()
-            if pause is None:
+            if pause is None or time.monotonic() > last_begin:
                 raise DatabaseUnavailable("the database cannot be reached") from exc
             time.sleep(pause)
     raise AssertionError("unreachable")

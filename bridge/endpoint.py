@@ -17,7 +17,13 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
-from bridge.exceptions import BodyTooLarge, BridgeError, InvalidRequest, Unauthorized
+from bridge.exceptions import (
+    BodyTooLarge,
+    BridgeError,
+    InvalidRequest,
+    Unauthorized,
+    log_fault,
+)
 from bridge.payloads import Payload
 
 logger = logging.getLogger(__name__)
@@ -53,6 +59,12 @@ def bad(status: int, errors: list[dict[str, str | None]]) -> HttpResponse:
     return response
 
 
+def without_body(response: HttpResponse) -> HttpResponse:
+    """Return the answer to a HEAD: its headers alone."""
+    response.content = b""
+    return response
+
+
 def endpoint(payload: type[P]) -> Callable[[View[P]], Callable[..., HttpResponse]]:
     """Make a view of a function that takes a checked `payload`."""
 
@@ -63,12 +75,12 @@ def endpoint(payload: type[P]) -> Callable[[View[P]], Callable[..., HttpResponse
             try:
                 return view(request, _read(request, payload))
             except BridgeError as exc:
-                return bad(exc.status, exc.errors)
+                refusal = bad(exc.status, exc.errors)
+                return without_body(refusal) if request.method == "HEAD" else refusal
             except ValidationError as exc:
                 return bad(HTTPStatus.BAD_REQUEST, _errors(exc))
             except Exception as exc:
-                # Its text may hold a customer's words: the log gets its place only.
-                logger.error("%s failed: %s", view.__name__, _where(exc))
+                log_fault(logger, exc, "%s failed", view.__name__)
                 return bad(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
         return checked
@@ -111,12 +123,15 @@ def _body(request: HttpRequest) -> bytes:
     """
     chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     stream = request.META["wsgi.input"] if chunked else request
-    body = stream.read(LARGEST_BODY + 1)
-    if len(body) <= LARGEST_BODY:
-        return bytes(body)
-    discarded = 0
-    while discarded < LARGEST_DISCARDED and (chunk := stream.read(CHUNK)):
-        discarded += len(chunk)
+    try:
+        body = stream.read(LARGEST_BODY + 1)
+        if len(body) <= LARGEST_BODY:
+            return bytes(body)
+        discarded = 0
+        while discarded < LARGEST_DISCARDED and (chunk := stream.read(CHUNK)):
+            discarded += len(chunk)
+    except Exception:  # each server has errors of its own for a body cut short
+        raise InvalidRequest("the body cannot be read") from None
     raise BodyTooLarge(f"the body is over {LARGEST_BODY} bytes")
 
 
@@ -140,12 +155,3 @@ def _errors(exc: ValidationError) -> list[dict[str, str | None]]:
     return [
         {"field": str(detail["loc"][0]), "reason": detail["msg"]} for detail in details
     ]
-
-
-def _where(exc: BaseException) -> str:
-    """Return an exception's type and the place it came from, not its text."""
-    frame = exc.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-    return f"{type(exc).__name__} at {place}"

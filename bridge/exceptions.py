@@ -26,6 +26,7 @@
 No message carries a key, an affinity token, a customer's data or chat text.
 """
 
+import logging
 from http import HTTPStatus
 
 
@@ -145,3 +146,18 @@ class TemporarilyUnavailable(BridgeError):
 
 class DatabaseUnavailable(TemporarilyUnavailable):
     """No database connection was to be had in time."""
+
+
+def log_fault(
+    logger: logging.Logger, exc: BaseException, message: str, *arguments: object
+) -> None:
+    """Log a fault of our own by its type and place.
+
+    Its text may hold a customer's words or ids, and a traceback would print it.
+    """
+    frame = exc.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+    fault = f"unexpected fault: {type(exc).__name__} at {place}"
+    logger.error(f"{message}: %s", *arguments, fault)

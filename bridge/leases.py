@@ -29,7 +29,8 @@ ADVANCE = """
     UPDATE bridge_session
        SET ack = %s, "offset" = %s, active_at = {now}, poll_until = {soon},
            agent_words = agent_words + %s, batch = %s,
-           visitor_idle_at = COALESCE({soon}, visitor_idle_at),
+           visitor_idle_at = CASE WHEN %s THEN NULL
+                                  ELSE COALESCE({soon}, visitor_idle_at) END,
            state = %s, agent = %s, queue_position = %s, estimated_wait = %s,
            visitor_idle_timeout = %s,
            established_at = COALESCE(established_at, CASE WHEN %s THEN {now} END)
@@ -205,7 +206,8 @@ def _advance(
     session_id, batch = lease.session_id, new_token()
     idle = outcome.standing.visitor_idle_timeout if outcome.words else None
     seconds = lease.client_poll_timeout + MARGIN_SECONDS
-    counts = (len(outcome.words), batch, idle)
+    no_clock = outcome.standing.visitor_idle_timeout is None
+    counts = (len(outcome.words), batch, no_clock, idle)
     parameters: list[object] = [advanced.ack, advanced.offset, seconds, *counts]
     parameters += [*_standing_columns(lease, outcome)]
     parameters += [session_id, lease.token, lease.ack]

@@ -47,8 +47,10 @@ def open_at_salesforce(
     """
     try:
         host, new = _create_session(deadline)
+        credentials = Credentials(host, new.key, new.affinity_token)
         if not chats.begin(session_id, token, host, new):
-            return  # closed meanwhile
+            live_agent().delete_session(credentials)  # closed meanwhile
+            return
         body = protocol.chasitor_init(
             organization_id=settings.LIVEAGENT_ORGANIZATION_ID,
             deployment_id=settings.LIVEAGENT_DEPLOYMENT_ID,
@@ -59,7 +61,7 @@ def open_at_salesforce(
             display_name=display_name,
             prechat_entities=prechat_entities,
         )
-        _init(Credentials(host, new.key, new.affinity_token), body, deadline)
+        _init(credentials, body, deadline)
     except LiveAgentError as exc:
         logger.warning("chat %s could not be opened: %s", session_id, exc)
         chats.finish(session_id, Reason.ERROR)

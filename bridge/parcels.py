@@ -12,7 +12,9 @@ from bridge.models import Session, VisitorMessage
 from bridge.protocol import Credentials
 from bridge.sql import Script, Statement
 
-LEASE_SECONDS = 7  # longer than one POST may take
+# Longer than one POST. Where a holder is slower all the same, the next one repeats
+# its number, which Salesforce does not take twice.
+LEASE_SECONDS = 7
 
 TAKE = Statement(
     """
@@ -53,10 +55,13 @@ KEEP_AWAY = Statement(
        AND (send_until IS NULL OR send_until < {now} OR send_token = %s)
     """
 )
+# The chat's row is locked before its messages' rows, as everywhere; and what is put
+# in meanwhile is seen.
+LOCK = "UPDATE bridge_session SET active_at = active_at WHERE id = %s"
 SENT = """
     UPDATE bridge_visitormessage
        SET sent_at = {now}, text = '',
-           accepted = CASE WHEN awaited_until > {now} AND refused = {false}
+           accepted = CASE WHEN %s OR awaited_until > {now} AND refused = {false}
                            THEN {true} ELSE accepted END
      WHERE id = %s AND sent_at IS NULL
     """
@@ -71,7 +76,7 @@ GO_ON = """
      WHERE id = %s AND send_token = %s
     RETURNING send_until IS NULL
     """
-NOTE_SENT = Script(SENT, GO_ON)
+NOTE_SENT = Script(LOCK, SENT, GO_ON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +142,15 @@ def take_lease(session_id: int, token: int, seconds: float) -> bool:
 
 
 @in_database_stepwise
-def sent(session_id: int, token: int, row_id: int) -> Parcel | None:
+def sent(
+    session_id: int, token: int, row_id: int, *, told: bool = False
+) -> Parcel | None:
     """Note that Salesforce has the words, and return what to POST next.
 
     The text is forgotten. A waiter who is still there will tell the bot `send`, so
-    that counts as told.
+    that counts as told; `told` says that the caller is that waiter.
     """
-    own = NOTE_SENT(row_id, session_id, session_id, token).row
+    own = NOTE_SENT(session_id, told, row_id, session_id, session_id, token).row
     wakeups.ring(wakeups.chat(session_id))
     if own is None or own[0]:
         return None
@@ -160,7 +167,7 @@ def renumber(session_id: int, token: int, parcel: Parcel, sequence: int) -> bool
 
 def note_arrival(session_id: int, row_id: int) -> None:
     """Note that words in doubt have turned out to be with Salesforce."""
-    Statement(SENT)(row_id)
+    Statement(SENT)(False, row_id)
     wakeups.ring(wakeups.chat(session_id))
 
 

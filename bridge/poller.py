@@ -23,6 +23,7 @@ from bridge.exceptions import (
     MethodRefused,
     NoAnswerInTime,
     SessionGone,
+    log_fault,
 )
 from bridge.leases import Lease
 from bridge.marks import new_token
@@ -69,15 +70,6 @@ def interrupt(session_id: int) -> None:
         threading.Thread(target=follower.interrupt, daemon=True).start()
 
 
-def cut_overdue() -> None:
-    """Cut the polls that have outlived their deadline."""
-    now = time.monotonic()
-    with _lock:
-        overdue = [each for each in _followers.values() if each.deadline < now]
-    for follower in overdue:
-        follower.call.cancel()
-
-
 def is_idle() -> bool:
     """Whether this process polls no chat."""
     with _lock:
@@ -97,7 +89,6 @@ class Follower:
         self._asking = threading.RLock()
         self._new_home: Reconnection | None = None
         self.call = Call()
-        self.deadline = float("inf")
 
     def interrupt(self) -> None:
         """Cut the poll under way, if the row says that it is to stop.
@@ -161,8 +152,8 @@ class Follower:
             return None
         except DatabaseUnavailable:
             logger.warning("chat %s: polling waits for the database", lease.session_id)
-        except Exception:
-            logger.exception("chat %s: a poll's step failed", lease.session_id)
+        except Exception as exc:
+            log_fault(logger, exc, "chat %s: a poll's step failed", lease.session_id)
         self._pause()
         return self._renewed_until_known(lease)
 
@@ -200,18 +191,12 @@ class Follower:
         return self._store(lease, batch)
 
     def _poll(self, lease: Lease) -> Batch | None:
-        self.call = Call()
         timeout = lease.client_poll_timeout
-        self.deadline = self._leased_at + timeout + DEADLINE_SECONDS
-        try:
-            return live_agent().messages(
-                lease.credentials,
-                ack=lease.ack,
-                hold=timeout + PATIENCE_SECONDS,
-                call=self.call,
-            )
-        finally:
-            self.deadline = float("inf")
+        self.call = Call(self._leased_at + timeout + DEADLINE_SECONDS)
+        hold = timeout + PATIENCE_SECONDS
+        return live_agent().messages(
+            lease.credentials, ack=lease.ack, hold=hold, call=self.call
+        )
 
     def _after_cancellation(self, lease: Lease) -> Lease | None:
         """Look why the poll was cut: on purpose, or because it was overdue."""

@@ -47,7 +47,6 @@ from bridge.transcripts import (
     unseen_words,
     with_agent_joined,
 )
-from bridge.transport import Call
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +153,7 @@ class _Handover:
 
     def _poll(self, credentials: Credentials, ack: int) -> Batch | None:
         hold = self._lease.client_poll_timeout + POLL_PATIENCE_SECONDS
-        return live_agent().messages(credentials, ack=ack, hold=hold, call=Call())
+        return live_agent().messages(credentials, ack=ack, hold=hold)
 
     def _resync(self, credentials: Credentials) -> None:
         organization_id = settings.LIVEAGENT_ORGANIZATION_ID

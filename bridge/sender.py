@@ -22,6 +22,7 @@ from bridge.exceptions import (
     OutOfSync,
     RequestRefused,
     SessionGone,
+    log_fault,
 )
 from bridge.marks import new_token
 from bridge.pace import Pause
@@ -60,8 +61,9 @@ def send_now(session_id: int, token: int, parcel: Parcel) -> bool:
 
     Whatever remains to be done goes on in a thread of its own, under the same lease.
     """
-    sender = _Sender(session_id, token)
+    sender = _Sender(session_id, token, is_waiter=True)
     outcome = sender.attempt(parcel)
+    sender.is_waiter = False
     if outcome.following is not None or outcome.try_again:
         threading.Thread(target=sender.work, args=(outcome,), daemon=True).start()
     return outcome.sent
@@ -81,7 +83,8 @@ def _run(session_id: int) -> None:
 class _Sender:
     """One holder of one chat's send lease."""
 
-    def __init__(self, session_id: int, token: int) -> None:
+    def __init__(self, session_id: int, token: int, *, is_waiter: bool = False) -> None:
+        self.is_waiter = is_waiter
         self._session_id = session_id
         self._token = token
         self._pause = Pause(longest=2.0)
@@ -100,8 +103,8 @@ class _Sender:
                     self._pause()
         except DatabaseUnavailable:
             logger.warning("chat %s: sending waits for the database", self._session_id)
-        except Exception:
-            logger.exception("chat %s: the sender failed", self._session_id)
+        except Exception as exc:
+            log_fault(logger, exc, "chat %s: the sender failed", self._session_id)
 
     def attempt(self, parcel: Parcel) -> _Outcome:
         """POST one parcel, and see to what its answer means."""
@@ -138,7 +141,9 @@ class _Sender:
 
     def _sent(self, parcel: Parcel) -> _Outcome:
         self._pause.reset()
-        after = parcels.sent(self._session_id, self._token, parcel.row_id)
+        after = parcels.sent(
+            self._session_id, self._token, parcel.row_id, told=self.is_waiter
+        )
         return _Outcome(sent=True, following=after)
 
     def _resync(self, parcel: Parcel, conflict: OutOfSync) -> _Outcome:

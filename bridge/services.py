@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bridge import chats, inbox, opening, outbox, sender, stopping, wakeups
 from bridge.chats import Reservation
 from bridge.events import Reason, State
-from bridge.exceptions import NoOpenChat, TemporarilyUnavailable
+from bridge.exceptions import InvalidRequest, NoOpenChat, TemporarilyUnavailable
 from bridge.inbox import Look
 from bridge.marks import digest, new_token
 from bridge.outbox import Fate, Ticket
@@ -27,6 +27,7 @@ FAIL_FAST_SECONDS = 10.0  # of them, kept for that answer
 LAST_MOMENT_SECONDS = 5.0  # and how long a failed /init waits to end what it began
 SEND_SECONDS = 10.0
 CLOSE_SECONDS = 10.0
+ANOTHERS_SECONDS = 0.1  # before the same words are tried again
 LOOK_AGAIN_SECONDS = 1.0  # should a wake-up be lost
 
 FULL = "full"
@@ -173,22 +174,21 @@ def _fate(ticket: Ticket, deadline: float) -> str:
         return ticket.fate
     with wakeups.listening(wakeups.chat(ticket.session_id)) as bell:
         if ticket.fate == Fate.ANOTHERS:
-            bell.wait(min(deadline - time.monotonic(), LOOK_AGAIN_SECONDS))
+            bell.wait(ANOTHERS_SECONDS)
             return Fate.PENDING
-        sender.kick(ticket.session_id)
         while (left := deadline - time.monotonic()) > 0:
-            if not bell.wait(min(left, LOOK_AGAIN_SECONDS)):
-                sender.kick(ticket.session_id)
+            sender.kick(ticket.session_id)
             fate = outbox.fate(ticket.row_id)
             if fate != Fate.PENDING:
                 return fate
+            bell.wait(min(left, LOOK_AGAIN_SECONDS))
     return outbox.give_up(ticket.row_id)
 
 
 def _raise_for_dropped(ticket: Ticket) -> None:
     chat = chats.look(ticket.session_id)
     if chat is not None and chat.is_open:
-        raise TemporarilyUnavailable("Salesforce does not take it")
+        raise InvalidRequest("Salesforce does not take it", field="message")
     raise NoOpenChat("the chat has ended", field="line_id")
 
 

@@ -16,10 +16,10 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bridge import chats, inbox, poller, sender, stopping, wakeups
+from bridge import chats, inbox, poller, sender, stopping, transport, wakeups
 from bridge.database import in_database
 from bridge.events import Reason, State
-from bridge.exceptions import DatabaseUnavailable
+from bridge.exceptions import DatabaseUnavailable, log_fault
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session, VisitorMessage
 
@@ -37,7 +37,7 @@ def start() -> None:
     """Begin to look after chats in this process; a second call changes nothing."""
     for loop, seconds in (
         (look_after_chats, LOOK_SECONDS),
-        (poller.cut_overdue, CUT_SECONDS),
+        (transport.cut_overdue, CUT_SECONDS),
         (ring_missed_bells, SAFETY_NET_SECONDS),
     ):
         threading.Thread(target=_every, args=(seconds, loop), daemon=True).start()
@@ -52,8 +52,8 @@ def _every(seconds: float, work: Callable[[], None]) -> None:
         except (DatabaseUnavailable, DatabaseError) as exc:
             # An unmigrated database is one of these; it is said, and tried again.
             logger.warning("the supervisor waits: %s", type(exc).__name__)
-        except Exception:
-            logger.exception("the supervisor failed, and goes on")
+        except Exception as exc:
+            log_fault(logger, exc, "the supervisor goes on after a failure")
 
 
 def look_after_chats() -> None:
@@ -62,8 +62,9 @@ def look_after_chats() -> None:
         return
     for session_id in _unpolled():
         poller.take_up(session_id)
-    for session_id, reason in _out_of_time():
-        chats.finish(session_id, reason)
+    for reason, up in _clocks().items():
+        for session_id in _whose_time_is(up):
+            chats.finish(session_id, reason, only=up)
     for session_id in _unsent():
         sender.kick(session_id)
 
@@ -81,20 +82,20 @@ def _unpolled() -> list[int]:
     return list(chats_without.values_list("pk", flat=True)[:MOST_AT_ONCE])
 
 
-@in_database
-def _out_of_time() -> list[tuple[int, str]]:
-    """Return the chats whose customer or whose bot has been silent for too long."""
+def _clocks() -> dict[str, Q]:
+    """Return for which reason a chat's time is up, and when."""
     bot_gone = from_now(-settings.BOT_IDLE_SECONDS - inbox.bot_absence_margin())
-    found = Session.objects.open().exclude(state=State.OPENING)
-    visitor_silent = found.filter(visitor_idle_at__lt=Now())
-    bot_silent = found.filter(bot_until__lt=bot_gone)
-    return [
-        *(
-            (pk, Reason.VISITOR_IDLE)
-            for pk in visitor_silent.values_list("pk", flat=True)
-        ),
-        *((pk, Reason.BOT_IDLE) for pk in bot_silent.values_list("pk", flat=True)),
-    ]
+    return {
+        Reason.VISITOR_IDLE: Q(visitor_idle_at__lt=Now()),
+        Reason.BOT_IDLE: Q(bot_until__lt=bot_gone),
+    }
+
+
+@in_database
+def _whose_time_is(up: Q) -> list[int]:
+    """Return the chats whose customer or whose bot has been silent for too long."""
+    found = Session.objects.open().exclude(state=State.OPENING).filter(up)
+    return list(found.values_list("pk", flat=True)[:MOST_AT_ONCE])
 
 
 @in_database

@@ -6,13 +6,15 @@ and 20 ms of processor time each. A call may be cut short by another thread,
 which is how a long poll ends before Salesforce answers it.
 """
 
+import math
 import os
 import socket
 import threading
+import time
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLContext
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import certifi
 import requests
@@ -32,12 +34,27 @@ current_call: ContextVar["Call | None"] = ContextVar("current_call", default=Non
 
 
 class Call:
-    """One exchange that another thread may cut short."""
+    """One exchange that another thread may cut short.
 
-    def __init__(self) -> None:
+    `deadline` (monotonic seconds) is when the supervisor does so: a time-out counts
+    from byte to byte, and an answer that trickles would never meet it.
+    """
+
+    def __init__(self, deadline: float = math.inf) -> None:
         self._lock = threading.Lock()
         self._connection: HTTPConnection | None = None
+        self.deadline = deadline
         self.cancelled = False
+
+    def __enter__(self) -> Self:
+        with _under_way_lock:
+            _under_way.add(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with _under_way_lock:
+            _under_way.discard(self)
+        self.detach()
 
     def attach(self, connection: HTTPConnection) -> None:
         """Remember the connection in use; raises CallCancelled if it is too late."""
@@ -58,6 +75,19 @@ class Call:
             sock = getattr(self._connection, "sock", None)
             if sock is not None:
                 _hang_up(sock)
+
+
+_under_way: set[Call] = set()
+_under_way_lock = threading.Lock()
+
+
+def cut_overdue() -> None:
+    """Cut the calls that have outlived their deadline."""
+    now = time.monotonic()
+    with _under_way_lock:
+        overdue = [call for call in _under_way if call.deadline < now]
+    for call in overdue:
+        call.cancel()
 
 
 def _hang_up(sock: socket.socket) -> None:

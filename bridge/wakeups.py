@@ -9,6 +9,7 @@ A bell says "look again", never what there is to see: rung once too often it doe
 no harm, and rung once too seldom the safety net of the supervisor rings it.
 """
 
+import contextlib
 import logging
 import secrets
 import select
@@ -20,10 +21,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from django.db import connection, transaction
-from django.db.utils import InterfaceError, OperationalError
 
 from bridge.database import run_on_database_thread
-from bridge.exceptions import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -166,9 +165,10 @@ def relay() -> None:
     while True:
         try:
             listen()
-        except (OperationalError, InterfaceError, OSError, DatabaseUnavailable):
-            logger.warning("wake-ups: the listening connection broke, opening another")
-        connection.close()
+        except Exception as exc:  # the driver's own errors come through here as well
+            logger.warning("wake-ups: listening anew after %s", type(exc).__name__)
+        with contextlib.suppress(Exception):
+            connection.close()
         ring_all_here()
         time.sleep(RECONNECT_SECONDS)
 
