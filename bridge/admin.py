@@ -72,12 +72,12 @@ class SessionAdmin(ModelAdmin):
         waiting = Count("inbox", distinct=True)
         return super().get_queryset(request).annotate(to_bot=waiting, to_agent=unsent)
 
-    @admin.display(description="waiting for the bot")
+    @admin.display(description="to bot")
     def words_to_bot(self, session: Any) -> int:
         """Return how many of an agent's words the bot has not fetched."""
         return int(session.to_bot)
 
-    @admin.display(description="waiting for the agent")
+    @admin.display(description="to agent")
     def words_to_agent(self, session: Any) -> int:
         """Return how many of the customer's words Salesforce does not have."""
         return int(session.to_agent)
