@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 
-from bridge import chats, leases, reconnection, stopping, wakeups
+from bridge import batches, chats, leases, reconnection, stopping, wakeups
 from bridge.client import live_agent
 from bridge.events import State, absorb
 from bridge.exceptions import (
@@ -224,7 +224,7 @@ class Follower:
         started = time.monotonic()
         while True:
             try:
-                after = leases.record(lease, batch, outcome)
+                after = batches.record(lease, batch, outcome)
                 break
             except DatabaseUnavailable:
                 self._pause()

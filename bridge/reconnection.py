@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from bridge import leases, outbox, parcels, wakeups
+from bridge import batches, leases, outbox, parcels, wakeups
 from bridge.client import live_agent
 from bridge.database import in_database
 from bridge.events import absorb
@@ -189,7 +189,7 @@ def _store(lease: Lease, new: _NewStart) -> Lease | None:
     if new.reconnection.reset_sequence:
         columns["sequence"] = 0
     batch = Batch(new.events, new.sequence, new.offset)
-    if leases.record(lease, batch, outcome, **columns) is None:
+    if batches.record(lease, batch, outcome, **columns) is None:
         return None
     _settle_doubt(session, new)
     wakeups.tell("deliver", lease.session_id)

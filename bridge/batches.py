@@ -1,0 +1,133 @@
+"""How does what a poll brought get into the database?
+
+Words, standing and ack of one answer are stored together, in one transaction: only
+then does the next poll acknowledge it.
+"""
+
+import functools
+from dataclasses import replace
+from typing import Any
+
+from bridge import chats, outbox, wakeups
+from bridge.database import in_database, in_database_stepwise
+from bridge.events import Outcome, State
+from bridge.leases import MARGIN_SECONDS, Lease
+from bridge.marks import digest, new_token
+from bridge.models import Session
+from bridge.protocol import Batch
+from bridge.sql import Script
+
+ADVANCE = """
+    UPDATE bridge_session
+       SET ack = %s, "offset" = %s, active_at = {now}, poll_until = {soon},
+           agent_words = agent_words + %s, batch = %s,
+           visitor_idle_at = CASE WHEN %s THEN NULL
+                                  ELSE COALESCE({soon}, visitor_idle_at) END,
+           state = %s, agent = %s, queue_position = %s, estimated_wait = %s,
+           visitor_idle_timeout = %s,
+           established_at = COALESCE(established_at, CASE WHEN %s THEN {now} END)
+     WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
+    """
+ADD_WORDS = """
+    INSERT INTO bridge_agentmessage (session_id, line_id, text, agent, at, claim)
+    SELECT id, line_id, %s, %s, {now}, 0 FROM bridge_session
+     WHERE id = %s AND batch = %s
+    """
+NOTE_LAST_WORD = """
+    UPDATE bridge_session
+       SET last_word_id =
+           (SELECT max(id) FROM bridge_agentmessage WHERE line_id = %s)
+     WHERE id = %s AND batch = %s
+    """
+WAS_RECORDED = """
+    SELECT batch = %s FROM bridge_session
+     WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
+    """
+
+
+def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease | None:
+    """Store a batch: words, standing and ack together, and the lease afresh.
+
+    Returns the lease for the next poll. None when the chat is over or another
+    process's by now: then nothing is stored, and what Salesforce did not see
+    acknowledged it sends again. `resync` are the further columns that a
+    reconnection sets.
+    """
+    at_once = not resync and outcome.standing.state != State.ENDED
+    run = _record_at_once if at_once else _record
+    return run(lease, batch, outcome, resync)
+
+
+def _store(
+    lease: Lease, batch: Batch, outcome: Outcome, resync: dict[str, Any]
+) -> Lease | None:
+    ack = lease.ack if batch.sequence is None else batch.sequence
+    advanced = replace(
+        lease,
+        ack=ack,
+        offset=lease.offset if batch.offset is None else batch.offset,
+        standing=outcome.standing,
+    )
+    row = _advance(lease, advanced, outcome)
+    if row is None:
+        return None
+    is_new = row[0]
+    if not is_new:  # carried out before the connection broke
+        return advanced
+    if resync:
+        Session.objects.filter(pk=lease.session_id).update(**resync)
+    _ring(lease, outcome)
+    return advanced
+
+
+_record = in_database(_store)
+_record_at_once = in_database_stepwise(_store)
+
+
+def _advance(
+    lease: Lease, advanced: Lease, outcome: Outcome
+) -> tuple[object, ...] | None:
+    """Store words and ack in one go; None when that is not ours to do any more."""
+    session_id, batch = lease.session_id, new_token()
+    idle = outcome.standing.visitor_idle_timeout if outcome.words else None
+    seconds = lease.client_poll_timeout + MARGIN_SECONDS
+    no_clock = outcome.standing.visitor_idle_timeout is None
+    counts = (len(outcome.words), batch, no_clock, idle)
+    parameters: list[object] = [advanced.ack, advanced.offset, seconds, *counts]
+    parameters += [*_standing_columns(lease, outcome)]
+    parameters += [session_id, lease.token, lease.ack]
+    for words in outcome.words:
+        parameters += [words.text, words.agent, session_id, batch]
+    if outcome.words:
+        parameters += [lease.line_id, session_id, batch]
+    parameters += [batch, session_id, lease.token, advanced.ack]
+    return _record_script(len(outcome.words))(*parameters).row
+
+
+@functools.cache
+def _record_script(words: int) -> Script:
+    last_word = [NOTE_LAST_WORD] if words else []
+    return Script(ADVANCE, *[ADD_WORDS] * words, *last_word, WAS_RECORDED)
+
+
+def _standing_columns(lease: Lease, outcome: Outcome) -> tuple[object, ...]:
+    """Return the parameters for a chat's standing; its end is written by `finish`."""
+    ended = outcome.standing.state == State.ENDED
+    now = lease.standing if ended else outcome.standing
+    is_established = now.state == State.ESTABLISHED
+    queue = (now.queue_position, now.estimated_wait)
+    return now.state, now.agent, *queue, now.visitor_idle_timeout, is_established
+
+
+def _ring(lease: Lease, outcome: Outcome) -> None:
+    standing = outcome.standing
+    if standing.state == State.ENDED:
+        chats.finish(lease.session_id, standing.reason, tell=standing.needs_farewell)
+    elif standing.state != lease.standing.state:
+        wakeups.ring(wakeups.chat(lease.session_id))
+        if standing.state == State.ESTABLISHED and outbox.unsent_exists(
+            lease.session_id
+        ):
+            wakeups.tell("deliver", lease.session_id)  # what was said in the queue
+    if outcome.words:
+        wakeups.ring(wakeups.words(digest(lease.line_id)))
