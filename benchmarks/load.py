@@ -76,6 +76,7 @@ class Load:
         self._tls = tls
         self._line_ids = [f"U{n:05}" for n in range(chats)]
         self._ids: dict[str, str] = {}
+        self._bots: list[asyncio.Task[None]] = []
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._over = False
         self.to_bot = Words()
@@ -85,24 +86,28 @@ class Load:
         self.ended = 0
 
     async def open(self) -> float:
-        """Open all chats; returns chats per second."""
+        """Open all chats; returns chats per second.
+
+        Each bot waits for words as soon as its chat is open, as real ones do.
+        """
         gate = asyncio.Semaphore(OPENING_AT_ONCE)
 
         async def one(line_id: str) -> None:
             async with gate:
                 if not await self._way.open(line_id):
                     self.errors += 1
+                    return
+            self._bots.append(asyncio.create_task(self._bot(line_id)))
 
         began = time.monotonic()
         await asyncio.gather(*map(one, self._line_ids))
         return len(self._line_ids) / (time.monotonic() - began)
 
-    async def hold(self, http: aiohttp.ClientSession) -> list[asyncio.Task[None]]:
-        """Have every bot wait for words from now on."""
+    async def find_chats(self, http: aiohttp.ClientSession) -> None:
+        """Ask the simulator for its names of the chats, for the agents to use."""
         async with http.get(f"{self._control}/chats", ssl=self._tls) as answer:
             for chat in await answer.json():
                 self._ids[chat["line_id"]] = chat["id"]
-        return [asyncio.create_task(self._bot(line_id)) for line_id in self._line_ids]
 
     async def _bot(self, line_id: str) -> None:
         while not self._over:
@@ -171,9 +176,7 @@ class Load:
         if under_way:
             await asyncio.wait(under_way)
 
-    async def close(
-        self, http: aiohttp.ClientSession, bots: list[asyncio.Task[None]]
-    ) -> dict[str, int]:
+    async def close(self, http: aiohttp.ClientSession) -> dict[str, int]:
         """Stop the bots; returns Salesforce's counts of broken rules."""
         self._over = True
         async with http.get(f"{self._control}/chats", ssl=self._tls) as answer:
@@ -184,9 +187,9 @@ class Load:
                         self.to_agent.heard[chat["line_id"]].append(number)
         async with http.get(f"{self._control}/counts", ssl=self._tls) as answer:
             breaches: dict[str, int] = (await answer.json())["breaches"]
-        for bot in bots:
+        for bot in self._bots:
             bot.cancel()
-        for bot in bots:
+        for bot in self._bots:
             with contextlib.suppress(asyncio.CancelledError):
                 await bot
         return breaches

@@ -77,7 +77,7 @@ async def _run(
     load: Load, http: aiohttp.ClientSession, idle: "_Watch | None"
 ) -> dict[str, Any]:
     opened = await load.open()
-    bots = await load.hold(http)
+    await load.find_chats(http)
     await asyncio.sleep(2)
     if idle is not None:
         await idle.idle()
@@ -87,7 +87,7 @@ async def _run(
         agent_rate=AGENT_RATE,
         customer_rate=CUSTOMER_RATE,
     )
-    breaches = await load.close(http, bots)
+    breaches = await load.close(http)
     return {
         "opened_per_second": opened,
         "errors": load.errors,

@@ -5,6 +5,7 @@ answers within 25 seconds, since a Heroku router cuts after thirty.
 """
 
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from bridge.status import ChatStatus
 
 logger = logging.getLogger(__name__)
 
-HOLD_SECONDS = 24.0  # how long /messages waits for words
+# How long /messages waits for words. Calls that began together, as after a restart,
+# are not to come back together for ever.
+HOLD_SECONDS = (20.0, 24.0)
 OPEN_SECONDS = 18.0  # how long /init waits for Salesforce to take the request
 FAIL_FAST_SECONDS = 10.0  # of them, kept for that answer
 LAST_MOMENT_SECONDS = 5.0  # and how long a failed /init waits to end what it began
@@ -119,7 +122,7 @@ def next_message(
     A caller that has gone (`is_there`) is given nothing. Raises InvalidRequest for
     an `ack` that is too high.
     """
-    deadline = time.monotonic() + HOLD_SECONDS
+    deadline = time.monotonic() + random.uniform(*HOLD_SECONDS)  # noqa: S311
     topic = wakeups.words(digest(line_id))
     claim = new_token()
 

@@ -14,7 +14,7 @@ from bridge.delivery import DeliveringResponse
 from bridge.endpoint import answer, bad, endpoint
 from bridge.events import State
 from bridge.inbox import Handout
-from bridge.middleware import ADMIN
+from bridge.middleware import is_page
 from bridge.status import ChatStatus
 
 CONNECTED = "接続しました。"
@@ -122,20 +122,20 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 403; the admin's pages do it as pages."""
-    if request.path_info.startswith(ADMIN):
+    if is_page(request):
         return defaults.permission_denied(request, exception)
     return bad(403, [])
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404; the admin's pages do it as pages."""
-    if request.path_info.startswith(ADMIN):
+    if is_page(request):
         return defaults.page_not_found(request, exception)
     return bad(404, [{"field": None, "reason": "there is nothing at this path"}])
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500."""
-    if request.path_info.startswith(ADMIN):
+    if is_page(request):
         return defaults.server_error(request)
     return bad(500, [])
