@@ -1,8 +1,10 @@
 """Measure all sizes, and write what came of it down: `make bench`.
 
 `BENCH_CHATS` (100,500,1000,2000), `BENCH_RUNS` (3; the medians count),
-`BENCH_DATABASE` (postgresql or sqlite), `BENCH_TLS` (1; 0 to compare) and
-`BENCH_SERVERS` (1; two processes on one database) say what is measured.
+`BENCH_DATABASE` (postgresql or sqlite), `BENCH_TLS` (1; 0 to compare),
+`BENCH_WEB_CONCURRENCY` (1; processes of one server) and `BENCH_SERVERS` (1; with 2 a
+chat is polled by one server and its bot calls the other) say what is measured. What
+was measured with other settings before stays on the page.
 """
 
 import json
@@ -30,45 +32,41 @@ def main() -> None:
     """Measure, print a line for each measurement, write results, page and plot."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    sizes = [
-        int(n) for n in os.environ.get("BENCH_CHATS", "100,500,1000,2000").split(",")
-    ]
-    runs = int(os.environ.get("BENCH_RUNS", "3"))
-    tls = os.environ.get("BENCH_TLS", "1") != "0"
-    database = os.environ.get("BENCH_DATABASE", "postgresql")
-    servers = int(os.environ.get("BENCH_SERVERS", "1"))
-    found: dict[str, Any] = {
+    setting = os.environ.get
+    sizes = [int(n) for n in setting("BENCH_CHATS", "100,500,1000,2000").split(",")]
+    runs = int(setting("BENCH_RUNS", "3"))
+    stage: dict[str, Any] = {
+        "tls": setting("BENCH_TLS", "1") != "0",
+        "database": setting("BENCH_DATABASE", "postgresql"),
+        "servers": int(setting("BENCH_SERVERS", "1")),
+        "processes": int(setting("BENCH_WEB_CONCURRENCY", "1")),
+    }
+    found = {
         "machine": report.machine(),
         "taken_on": time.strftime("%Y-%m-%d"),
         "runs": runs,
-        "tls": tls,
-        "database": database,
-        "servers": servers,
-        "chats": {},
+        **stage,
+        "chats": {str(chats): measured(chats, runs, **stage) for chats in sizes},
     }
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for chats in sizes:
-            direct, through = [], []
-            for run in range(1, runs + 1):
-                print(f"{chats} chats, run {run} of {runs}: the floor ...", flush=True)
-                direct.append(measure.floor(folder, chats, tls=tls))
-                print(
-                    f"{chats} chats, run {run} of {runs}: the service ...", flush=True
-                )
-                through.append(
-                    measure.through_service(
-                        folder, chats, tls=tls, database=database, servers=servers
-                    )
-                )
-                print(f"  {report.line(through[-1])}", flush=True)
-            found["chats"][str(chats)] = {
-                "floor": median_of(direct),
-                "service": median_of(through),
-            }
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
-    report.write(found)
+    everything = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    everything[report.name(found)] = found
+    RESULTS.write_text(json.dumps(everything, indent=1) + "\n")
+    report.write(everything)
     print(f"written: {RESULTS}, {report.PAGE}, {report.PLOT}")
+
+
+def measured(chats: int, runs: int, *, tls: bool, **stage: Any) -> dict[str, Any]:
+    """Return the medians for so many chats, each run with its floor before it."""
+    direct, through = [], []
+    with tempfile.TemporaryDirectory() as name:
+        for run in range(1, runs + 1):
+            now = f"{chats} chats, run {run} of {runs}"
+            print(f"{now}: the floor ...", flush=True)
+            direct.append(measure.floor(Path(name), chats, tls=tls))
+            print(f"{now}: the service ...", flush=True)
+            through.append(measure.through_service(Path(name), chats, tls=tls, **stage))
+            print(f"  {report.line(through[-1])}", flush=True)
+    return {"floor": median_of(direct), "service": median_of(through)}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
-"""Is anything lost when servers are killed and Salesforce stumbles?
+"""Is anything lost when servers are killed, or replaced, and Salesforce stumbles?
 
-Two servers on one database, as two dynos; bots that use `ack` and `message_id` call
-now one and now the other. Every few seconds one of them is killed with -9 and
-started again, the simulator drops answers, says 500 and is slow, and once the
-database cuts all its connections. At the end both sides are counted.
+Two servers on one database, as two dynos. `make chaos` kills one of them with -9
+every few seconds and starts it again, while the simulator drops answers, says 500
+and is slow, and once the database cuts all its connections. Then it deploys: each
+server is told to stop as Heroku does it, while its successor starts beside it.
+
+`CHAOS_SECONDS` (180) is how long the kills go on, `DEPLOY_SECONDS` (60) how long the
+deploys after that.
 """
 
 import asyncio
@@ -13,20 +16,15 @@ import random
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from benchmarks import stage
-from benchmarks.load import Words
+from benchmarks.conversations import Conversations, went_wrong
 
-CHATS = 40
-AGENT_RATE = 8.0  # words a second
-CUSTOMER_RATE = 6.0
 KILL_SECONDS = (4.0, 8.0)
-SETTLE_SECONDS = 90.0
 SIMULATOR = ("--poll-hold-seconds=5", "--client-poll-timeout-seconds=6")
 FAULTS = (
     {"resource": "Messages", "kind": "lose_answer", "probability": 0.02},
@@ -39,113 +37,37 @@ FAULTS = (
 )
 
 
-class Chaos:
-    """Bots, agents and disasters over some time."""
+class Dynos:
+    """Two servers on one database, which come and go."""
 
-    def __init__(
-        self, servers: list[stage.Server], simulator: str, database: str
-    ) -> None:
-        self._servers = servers
-        self._control = f"{simulator}/simulator"
+    def __init__(self, folder: Path, database: str, env: dict[str, str]) -> None:
+        self._folder = folder
         self._database = database
-        self._line_ids = [f"U{n:03}" for n in range(CHATS)]
-        self._ids: dict[str, str] = {}
-        self._chance = random.Random(11)  # noqa: S311  (repeatable)
-        self._over = False
-        self.to_bot = Words()
-        self.to_agent = Words()
-        self.ended = 0
+        self._env = env
+        self._started = 0
+        self._chance = random.Random(5)  # noqa: S311  (repeatable)
+        self.running: list[stage.Server] = []
         self.kills = 0
+        self.stops: list[float] = []
 
-    async def run(self, seconds: float) -> dict[str, Any]:
-        """Let it all happen for so long; returns what came of it."""
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=30),
-        ) as http:
-            self._http = http
-            for line_id in self._line_ids:
-                await self._until(line_id, "init", "ok", display_name="花子")
-            for chat in await self._simulator("GET", "chats"):
-                self._ids[chat["line_id"]] = chat["id"]
-            bots = [asyncio.create_task(self._bot(one)) for one in self._line_ids]
-            for fault in FAULTS:
-                await self._simulator("POST", "faults", {**fault, "times": None})
-            until = time.monotonic() + seconds
-            await asyncio.gather(
-                self._agents(until), self._customers(until), self._disasters(until)
-            )
-            await self._simulator("DELETE", "faults")
-            await self._settle()
-            self._over = True
-            found = await self._count()
-            await asyncio.gather(*(_cancelled(bot) for bot in bots))
-            return found
+    def start(self) -> None:
+        """Start one more."""
+        self._started += 1
+        server = stage.service(self._env, self._folder, f"service{self._started}")
+        server.start()
+        self.running.append(server)
 
-    async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        """Call one of the servers, or say that it did not work."""
-        url = self._chance.choice(self._servers).url
-        try:
-            async with self._http.post(f"{url}/{path}", json=body) as answer:
-                found: dict[str, Any] = await answer.json()
-                return {**found, "status": answer.status}
-        except (TimeoutError, OSError, aiohttp.ClientError, ValueError):
-            await asyncio.sleep(0.1)
-            return {"type": None, "status": 0}
+    def kill_all(self) -> None:
+        """Leave nothing behind."""
+        for server in self.running:
+            server.kill()
 
-    async def _until(self, line_id: str, path: str, wanted: str, **body: Any) -> bool:
-        """Call until it works, as a bot that retries; False when the chat is over."""
-        while True:
-            answer = await self._call(path, line_id=line_id, **body)
-            if answer["type"] == wanted:
-                return True
-            if answer["status"] == 400:
-                return False
-
-    async def _bot(self, line_id: str) -> None:
-        ack = 0
-        while not self._over:
-            answer = await self._call("messages", line_id=line_id, ack=ack)
-            if answer["type"] == "message" and answer["id"] > ack:
-                ack = answer["id"]
-                self.to_bot.hear(line_id, answer["message"])
-            elif answer["type"] == "end":
-                self.ended += 1
-                return
-
-    async def _agents(self, until: float) -> None:
-        while time.monotonic() < until:
-            line_id = self._chance.choice(self._line_ids)
-            text = {"text": self.to_bot.say(line_id)}
-            await self._simulator("POST", f"chats/{self._ids[line_id]}/say", text)
-            await asyncio.sleep(self._chance.expovariate(AGENT_RATE))
-
-    async def _customers(self, until: float) -> None:
-        turns = {line_id: asyncio.Lock() for line_id in self._line_ids}
-
-        async def say(line_id: str) -> None:
-            async with turns[line_id]:
-                text = self.to_agent.say(line_id)
-                number = text.split()[0]
-                sent = await self._until(
-                    line_id, "send", "send", message=text, message_id=number
-                )
-                self.ended += not sent
-
-        under_way = set()
-        while time.monotonic() < until:
-            task = asyncio.create_task(say(self._chance.choice(self._line_ids)))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-            await asyncio.sleep(self._chance.expovariate(CUSTOMER_RATE))
-        if under_way:
-            await asyncio.wait(under_way)
-
-    async def _disasters(self, until: float) -> None:
+    async def crash(self, until: float) -> None:
+        """Kill one at random every few seconds; once cut off the database."""
         middle = time.monotonic() + (until - time.monotonic()) / 2
         while time.monotonic() < until:
             await asyncio.sleep(self._chance.uniform(*KILL_SECONDS))
-            server = self._chance.choice(self._servers)
+            server = self._chance.choice(self.running)
             await asyncio.to_thread(server.kill)
             self.kills += 1
             print(f"  kill {self.kills}, {until - time.monotonic():.0f} s to go")
@@ -155,61 +77,59 @@ class Chaos:
                 middle = 0.0
                 print("  the database cut all connections")
 
-    async def _settle(self) -> None:
-        """Wait until nothing is on its way any more, or for long enough."""
-        until = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < until and self.to_bot.verdict()["lost"]:
-            await asyncio.sleep(0.2)
-
-    async def _simulator(self, method: str, path: str, body: Any = None) -> Any:
-        url = f"{self._control}/{path}"
-        async with self._http.request(method, url, json=body) as answer:
-            return await answer.json()
-
-    async def _count(self) -> dict[str, Any]:
-        for chat in await self._simulator("GET", "chats"):
-            for line in chat["transcript"]:
-                if line["type"] == "Chasitor":
-                    number = int(line["text"].split()[0])
-                    self.to_agent.heard[chat["line_id"]].append(number)
-        breaches = (await self._simulator("GET", "counts"))["breaches"]
-        return {
-            "kills": self.kills,
-            "agent_to_bot": self.to_bot.verdict(),
-            "customer_to_agent": self.to_agent.verdict(),
-            "second_polls": breaches["second_poll"],
-            "chats_ended": self.ended,
-        }
+    async def deploy(self, until: float) -> None:
+        """Replace one after the other: SIGTERM, and a successor at the same moment."""
+        while time.monotonic() < until:
+            old = self.running[0]
+            stopping = asyncio.create_task(asyncio.to_thread(old.stop))
+            await asyncio.to_thread(self.start)
+            self.running.remove(old)
+            self.stops.append(await stopping)
+            print(f"  deploy {len(self.stops)}: old gone in {self.stops[-1]:.1f} s")
 
 
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait([task])
-
-
-def chaos(seconds: float) -> dict[str, Any]:
-    """Set the stage, let chaos reign for `seconds`, and return the counts."""
+@contextmanager
+def _dynos() -> Iterator[tuple[Dynos, str]]:
+    """Set the stage; gives the servers and the simulator's address."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         simulator = stack.enter_context(stage.simulator(folder, None, *SIMULATOR))
         database = stack.enter_context(stage.database(folder, "postgresql"))
         env = stage.service_environment(simulator.url, database, None)
         stage.migrate(env)
-        servers = [
-            stack.enter_context(stage.service(env, folder, f"service{n}"))
-            for n in range(2)
-        ]
-        return asyncio.run(Chaos(servers, simulator.url, database).run(seconds))
+        dynos = Dynos(folder, database, env)
+        stack.callback(dynos.kill_all)
+        dynos.start()
+        dynos.start()
+        yield dynos, simulator.url
 
 
-def went_wrong(found: dict[str, Any]) -> int:
-    """Return how many things happened that must not."""
-    words = (found["agent_to_bot"], found["customer_to_agent"])
-    wrong = sum(w["lost"] + w["repeated"] + w["out_of_order"] for w in words)
-    return int(wrong + found["second_polls"] + found["chats_ended"])
+def crashes(seconds: float) -> dict[str, Any]:
+    """Let chaos reign for `seconds`; returns the counts."""
+    with _dynos() as (dynos, simulator):
+        talk = Conversations(dynos.running, simulator)
+        found = asyncio.run(talk.run(seconds, dynos.crash, FAULTS))
+        return {"kills": dynos.kills, **found}
+
+
+def deploys(seconds: float) -> dict[str, Any]:
+    """Deploy under load, again and again for `seconds`; returns the counts."""
+    with _dynos() as (dynos, simulator):
+        talk = Conversations(dynos.running, simulator)
+        found = asyncio.run(talk.run(seconds, dynos.deploy))
+        return {"deploys": len(dynos.stops), "longest_stop": max(dynos.stops), **found}
+
+
+def main() -> None:
+    """Crash, deploy, print the counts; exits with 1 if anything went wrong."""
+    found = {
+        "crashes": crashes(float(os.environ.get("CHAOS_SECONDS", "180"))),
+        "deploys": deploys(float(os.environ.get("DEPLOY_SECONDS", "60"))),
+    }
+    print(json.dumps(found, indent=2))
+    wrong = sum(map(went_wrong, found.values()))
+    sys.exit("words or chats were lost, or came twice" if wrong else 0)
 
 
 if __name__ == "__main__":
-    result = chaos(float(os.environ.get("CHAOS_SECONDS", "180")))
-    print(json.dumps(result, indent=2))
-    sys.exit(went_wrong(result) and "words or chats were lost, or came twice")
+    main()

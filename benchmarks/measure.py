@@ -41,14 +41,21 @@ async def _floor(
 
 
 def through_service(
-    folder: Path, chats: int, *, tls: bool, database: str, servers: int = 1
+    folder: Path,
+    chats: int,
+    *,
+    tls: bool,
+    database: str,
+    servers: int = 1,
+    processes: int = 1,
 ) -> dict[str, Any]:
-    """Measure the service, `servers` processes of it, each call to the next one."""
+    """Measure the service: so many servers, each with so many processes."""
     with ExitStack() as stack:
         cert = stage.certificate(folder) if tls else None
         simulator = stack.enter_context(stage.simulator(folder, cert))
         url = stack.enter_context(stage.database(folder, database))
         env = stage.service_environment(simulator.url, url, cert[0] if cert else None)
+        env["WEB_CONCURRENCY"] = str(processes)
         stage.migrate(env)
         running = [
             stack.enter_context(stage.service(env, folder, f"service{n}"))

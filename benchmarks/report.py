@@ -62,34 +62,45 @@ def line(run: dict[str, Any]) -> str:
     )
 
 
-def write(found: dict[str, Any]) -> None:
-    """Write the table into its place on the page, and draw the plot."""
+def name(found: dict[str, Any]) -> str:
+    """Return what was measured, as a heading."""
+    database = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}[found["database"]]
+    parts = [database, _processes(found)]
+    return ", ".join(parts if found["tls"] else [*parts, "without TLS"])
+
+
+def _processes(found: dict[str, Any]) -> str:
+    if found["servers"] > 1:
+        return f"{found['servers']} servers, the bot's calls on the other one"
+    count = found["processes"]
+    return "one process" if count == 1 else f"{count} processes"
+
+
+def write(everything: dict[str, Any]) -> None:
+    """Write the tables into their place on the page, and draw the plot."""
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(found)}\n{END}{after}")
-    draw(found)
+    tables = "\n".join(map(table, everything.values()))
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
+    draw(next(iter(everything.values())))
 
 
 def table(found: dict[str, Any]) -> str:
-    """Return the results as Markdown."""
+    """Return the results of one way to run the service as Markdown."""
     sizes = list(found["chats"])
-    tls = "over TLS" if found["tls"] else "without TLS"
-    servers = (
-        "one process" if found["servers"] == 1 else f"{found['servers']} processes"
-    )
+    runs = "one run" if found["runs"] == 1 else f"medians of {found['runs']} runs"
     lines = [
-        f"Taken on {found['taken_on']}: {found['machine']}; {found['database']}, "
-        f"{servers}, the simulator {tls}; medians of {found['runs']} run(s).",
+        f"### {name(found)}",
+        "",
+        f"{found['taken_on']}; {runs}; {found['machine']}.",
         "",
         "| open chats | " + " | ".join(sizes) + " |",
         "|---|" + "---:|" * len(sizes),
     ]
-    for name, path, form in ROWS:
+    for title, path, form in ROWS:
         cells = [_cell(found["chats"][size], path, form) for size in sizes]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines.append("")
-    lines.append("In brackets: how many times the floor.")
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

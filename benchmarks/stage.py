@@ -217,7 +217,7 @@ def service_environment(
         "LIVEAGENT_BUTTON_ID": "573000000000001",
         "SECRET_KEY": "only-for-benchmarks",
         "DATABASE_URL": database_url,
-        "WEB_CONCURRENCY": os.environ.get("BENCH_WEB_CONCURRENCY", "1"),
+        "WEB_CONCURRENCY": "1",
     }
     return {**env, "REQUESTS_CA_BUNDLE": str(ca)} if ca else env
 

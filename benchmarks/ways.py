@@ -5,6 +5,7 @@ compare with: a bot that speaks the Chat REST API to the simulator itself.
 """
 
 import asyncio
+import itertools
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -33,21 +34,28 @@ class Way(Protocol):
 
 
 class ThroughService:
-    """Bots that call the service."""
+    """Bots that call the service.
+
+    Where there are two servers, a chat is opened by the one, which polls it from then
+    on, and all other calls for it go to the other one.
+    """
 
     def __init__(self, urls: list[str], http: aiohttp.ClientSession) -> None:
-        self._urls = urls
+        self._openers = itertools.cycle(urls)
+        self._others = {url: urls[n - 1] for n, url in enumerate(urls)}
+        self._homes: dict[str, str] = {}
         self._http = http
-        self._calls = 0
 
     async def open(self, line_id: str) -> bool:
         """POST /init."""
-        answer = await self._post("init", line_id=line_id, display_name="花子")
+        opener = next(self._openers)
+        self._homes[line_id] = self._others[opener]
+        answer = await self._post("init", opener, line_id=line_id, display_name="花子")
         return bool(answer.get("type") == "ok")
 
     async def receive(self, line_id: str) -> list[str]:
         """POST /messages."""
-        answer = await self._post("messages", line_id=line_id)
+        answer = await self._post("messages", self._homes[line_id], line_id=line_id)
         if answer.get("type") == "end":
             raise EOFError
         if answer.get("type") == "bad":
@@ -56,13 +64,11 @@ class ThroughService:
 
     async def send(self, line_id: str, text: str) -> bool:
         """POST /send."""
-        answer = await self._post("send", line_id=line_id, message=text)
+        home = self._homes[line_id]
+        answer = await self._post("send", home, line_id=line_id, message=text)
         return bool(answer.get("type") == "send")
 
-    async def _post(self, path: str, **body: str) -> dict[str, Any]:
-        """Call the servers in turn: each call goes to another one than before."""
-        self._calls += 1
-        url = self._urls[self._calls % len(self._urls)]
+    async def _post(self, path: str, url: str, **body: str) -> dict[str, Any]:
         async with self._http.post(f"{url}/{path}", json=body) as answer:
             found: dict[str, Any] = await answer.json()
             return found
