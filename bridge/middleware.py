@@ -44,7 +44,7 @@ class PagesOnDatabaseThreads:
 class _ForPages:
     """Leaves everything but pages alone."""
 
-    get_response: Callable[[HttpRequest], HttpResponse]
+    get_response: Any
 
     def __call__(self, request: HttpRequest) -> Any:
         if is_page(request):
