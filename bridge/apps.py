@@ -8,3 +8,7 @@ class BridgeConfig(AppConfig):
 
     name = "bridge"
     verbose_name = "Liveagent API"
+
+    def ready(self) -> None:
+        """Register the checks of `manage.py check --deploy`."""
+        from bridge import checks  # noqa: F401  (not before the apps are there)

@@ -298,7 +298,7 @@ def may_follow(host: str, url: str) -> str | None:
     ours = re.fullmatch(r"https?://(127\.0\.0\.1|localhost)(:[0-9]+)?", host)
     if ours and name in {"127.0.0.1", "localhost"}:
         return f"{scheme}://{name}{port or ''}"
-    trusted = name.lower().endswith((".salesforceliveagent.com", ".salesforcescrt.com"))
+    trusted = name.lower().endswith(protocol.SALESFORCE_DOMAINS)
     return f"https://{name}" if scheme == "https" and trusted and not port else None
 
 

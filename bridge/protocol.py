@@ -16,6 +16,8 @@ from typing import Any
 from bridge.exceptions import MalformedAnswer, ServerSwitched
 
 BASE_PATH = "/chat/rest/"
+# Where Salesforce keeps its chat servers.
+SALESFORCE_DOMAINS = (".salesforceliveagent.com", ".salesforcescrt.com")
 FIRST_ACK = -1
 DEFAULT_POLL_TIMEOUT_SECONDS = 40
 LONGEST_POLL_TIMEOUT_SECONDS = 600

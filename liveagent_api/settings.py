@@ -155,8 +155,12 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE_SSL_REDIRECT else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 X_FRAME_OPTIONS = "DENY"
-# To be put on browsers' preload lists is for a domain's owner to ask for.
-SILENCED_SYSTEM_CHECKS = ["security.W021"]
+SILENCED_SYSTEM_CHECKS = [
+    # To be put on browsers' preload lists is for a domain's owner to ask for.
+    "security.W021",
+    # What follows from SSL is said once, by bridge.W002.
+    *("security.W004", "security.W008", "security.W012", "security.W016"),
+]
 
 # --- Logs ---------------------------------------------------------------------
 
