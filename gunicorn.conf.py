@@ -59,3 +59,20 @@ def post_fork(server, worker):
     from psycogreen.gevent import patch_psycopg
 
     patch_psycopg()
+    name_no_product()
+
+
+def name_no_product():
+    """Leave `Server: gunicorn` out of every answer.
+
+    gunicorn has no setting for it, and with an empty name the header would stay.
+    """
+    from gunicorn.http.wsgi import Response
+
+    with_name = Response.default_headers
+
+    def without_name(response):
+        lines = with_name(response)
+        return [line for line in lines if not line.startswith("Server:")]
+
+    Response.default_headers = without_name
