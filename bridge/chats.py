@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import outbox, wakeups
+from bridge import inbox, outbox, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Reason, State
 from bridge.marks import digest, from_now
@@ -80,6 +80,7 @@ def _is_full() -> bool:
 
 def _insert(line_id: str, display_name: str, token: int) -> Session:
     last = Session.objects.newest(line_id)
+    last_word_id = last.last_word_id if last else inbox.highest_id()
     try:
         with transaction.atomic():
             return Session.objects.create(
@@ -89,7 +90,7 @@ def _insert(line_id: str, display_name: str, token: int) -> Session:
                 poll_until=from_now(OPENING_LEASE_SECONDS),
                 send_token=token,
                 send_until=from_now(OPENING_LEASE_SECONDS),
-                last_word_id=last.last_word_id if last else 0,
+                last_word_id=last_word_id,
             )
     except IntegrityError:  # another process was first
         return Session.objects.open().get(line_id=line_id)
@@ -167,10 +168,12 @@ def erase(session_id: int) -> None:
     Session.objects.filter(pk=session_id).update(
         farewell="", farewell_until=None, **SECRETS_ERASED
     )
-    line_id = Session.objects.values_list("line_id", flat=True).get(pk=session_id)
+    session = Session.objects.filter(pk=session_id).first()
+    if session is None:  # the customer has been forgotten
+        return
     wakeups.tell("interrupt", session_id)
     wakeups.ring(wakeups.chat(session_id))
-    wakeups.ring(wakeups.words(digest(line_id)))
+    wakeups.ring(wakeups.words(digest(session.line_id)))
 
 
 @in_database

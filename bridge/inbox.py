@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db import connection
 
 from bridge import wakeups
 from bridge.database import in_database_stepwise
@@ -63,6 +64,16 @@ NEVER_HANDED_OUT = Statement(
              WHERE line_id = %s AND claim = 0)
     """
 )
+# The table's ids are drawn in turn, and none is drawn twice.
+HIGHEST_ID = {
+    "postgresql": Statement(
+        "SELECT pg_sequence_last_value("
+        "pg_get_serial_sequence('bridge_agentmessage', 'id')::regclass)"
+    ),
+    "sqlite": Statement(
+        "SELECT max(seq) FROM sqlite_sequence WHERE name = 'bridge_agentmessage'"
+    ),
+}
 ACKNOWLEDGE = Statement(
     "DELETE FROM bridge_agentmessage WHERE line_id = %s AND id <= %s"
 )
@@ -151,9 +162,22 @@ def take(
     return Look(Handout(word_id, line_id, text, agent, moment(at), claim), status)
 
 
+def highest_id() -> int:
+    """Return the highest id that any words ever had, 0 before the first.
+
+    It stands in for that of a customer of whom nothing is known: his older chats may
+    have been removed, and the bot comes back with the ack of then. Words to come
+    have higher ids.
+    """
+    [(drawn,)] = HIGHEST_ID[connection.vendor]().rows
+    return int(drawn or 0)
+
+
 def _acknowledge(line_id: str, ack: int) -> None:
     last_id, waiting_id = NEVER_HANDED_OUT(line_id, line_id).rows[0]
-    if ack > (last_id or 0) or (waiting_id is not None and ack >= waiting_id):
+    if last_id is None:
+        last_id = highest_id()
+    if ack > last_id or (waiting_id is not None and ack >= waiting_id):
         raise InvalidRequest("is above the highest id handed out", field="ack")
     ACKNOWLEDGE(line_id, ack)
 

@@ -176,7 +176,9 @@ class _Handover:
 @in_database
 def _store(lease: Lease, new: _NewStart) -> Lease | None:
     """Go over to the new server, with what was said while there was none."""
-    session = Session.objects.get(pk=lease.session_id)
+    session = Session.objects.filter(pk=lease.session_id).first()
+    if session is None:  # the customer has been forgotten
+        return None
     outcome = absorb(lease.standing, new.events)
     missed = unseen_words(new.transcript, session.agent_words)
     standing = with_agent_joined(outcome.standing, new.transcript)
