@@ -346,6 +346,7 @@ def test_what_salesforce_could_not_be_told_of_stays_until_it_can(
     assert "Traceback" not in said
     assert bot.line_id not in said
     assert chat.state == "established"
+    service.kill()  # the command alone brings it to an end
     salesforce.clear_faults()
     code, said = manage(service, "forget", bot.line_id)
     assert (code, chat.state) == (0, "ended"), said
