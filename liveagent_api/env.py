@@ -33,8 +33,16 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def texts(name: str, default: str = "") -> list[str]:
-    """Return the parts of a comma separated variable."""
-    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+    """Return the parts of a comma separated variable, none where it is unset.
+
+    Set to commas alone it is a mistake: a list meant to shut somebody out, and empty,
+    would let everybody in.
+    """
+    value = text(name, default)
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if value and not parts:
+        raise ImproperlyConfigured(f"{name} is malformed: there is nothing in it.")
+    return parts
 
 
 def flag(name: str) -> bool:

@@ -45,11 +45,17 @@ def test_text_is_stripped(given):
 
 @pytest.mark.parametrize(
     ("value", "texts"),
-    [(None, ["*"]), ("a", ["a"]), (" a, b ,,c,", ["a", "b", "c"]), (",", [])],
+    [(None, ["*"]), ("a", ["a"]), (" a, b ,,c,", ["a", "b", "c"])],
 )
 def test_texts(given, value, texts):
     given(value)
     assert env.texts(NAME, "*") == texts
+
+
+@pytest.mark.parametrize("value", [",", " , ,"])
+def test_texts_of_nothing_but_commas(given, value):
+    given(value)
+    assert "malformed" in complaint(env.texts, "")
 
 
 @pytest.mark.parametrize(
