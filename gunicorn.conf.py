@@ -7,8 +7,10 @@ the application itself.
 
 import gc
 import sys
+from logging.config import dictConfig
 
 from django.core.exceptions import ImproperlyConfigured
+from gunicorn import glogging
 
 try:
     from liveagent_api import settings
@@ -27,6 +29,22 @@ graceful_timeout = 28  # seconds; Heroku kills after 30
 # counts as busy when the worker is told to stop, so it must not be kept for long.
 keepalive = 5
 control_socket_disable = True
+loglevel = "info" if settings.LOG_LEVEL == "DEBUG" else settings.LOG_LEVEL.lower()
+
+
+class logger_class(glogging.Logger):
+    """Its lines look like ours, and go where ours go.
+
+    There is no access log, also where the platform asks for one (Heroku does): a
+    URL may hold anything, and each request has a line of bridge.request_lines.
+    """
+
+    access_log_enabled = False
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        self.access_log.handlers.clear()
+        dictConfig(settings.LOGGING)
 
 
 # Objects made before Python looks for cycles among the young, and how often the next

@@ -159,7 +159,8 @@ def finish(
         outbox.drop_unsent(session_id)
     wakeups.ring(wakeups.words(digest(session.line_id)))
     wakeups.ring(wakeups.chat(session_id))
-    logger.info("chat %s ended: %s", session_id, reason)
+    # This is a database thread, which works for one chat after the other.
+    logger.info("chat %s ended: %s", session_id, reason, extra={"chat": session_id})
     return True
 
 

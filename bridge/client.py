@@ -6,9 +6,11 @@ Nothing is retried here and nothing is remembered.
 """
 
 import json
+import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -34,6 +36,8 @@ from bridge.exceptions import (
 )
 from bridge.protocol import Batch, Credentials, NewSession, Reconnection
 from bridge.transport import Call, current_call, new_session
+
+logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 4.0
@@ -201,8 +205,10 @@ class LiveAgentClient:
         )
         if body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
-        answer = self._send(method, url, headers, body, timeout, call)
-        _raise_for_status(resource, answer)
+        with _noted(resource) as note:
+            answer = self._send(method, url, headers, body, timeout, call)
+            note.status = answer.status_code
+            _raise_for_status(resource, answer)
         return answer
 
     def _send(
@@ -254,6 +260,39 @@ class LiveAgentClient:
         )
         _ = answer.content  # read it here, where its errors are understood
         return answer
+
+
+class _Note:
+    """What is known of a call while it goes on; `status` is 0 without an answer."""
+
+    status = 0
+
+
+@contextmanager
+def _noted(resource: str) -> Iterator[_Note]:
+    """Note how a call went and how long it took. Every call comes through here."""
+    note, started = _Note(), time.monotonic()
+    failure: str | None = None
+    try:
+        yield note
+    except Exception as exc:
+        failure = type(exc).__name__
+        raise
+    finally:
+        _log(resource, note.status, failure, 1000 * (time.monotonic() - started))
+
+
+def _log(resource: str, status: int, failure: str | None, ms: float) -> None:
+    """Write a call's line; a poll that brought nothing is of no interest."""
+    level = logging.INFO
+    if failure is not None and failure != CallCancelled.__name__:
+        level = logging.WARNING
+    elif resource == MESSAGES and status == NO_CONTENT:
+        level = logging.DEBUG
+    if logger.isEnabledFor(level):
+        said = {"resource": resource, "status": status or None, "ms": round(ms, 1)}
+        what = "call failed" if failure else "call answered"
+        logger.log(level, what, extra={**said, "error": failure})
 
 
 def _reason(exc: Exception) -> object:

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
+from bridge import logs
 from bridge.exceptions import (
     BodyTooLarge,
     BridgeError,
@@ -43,6 +44,7 @@ def answer(
     body: Mapping[str, Any], status: int = HTTPStatus.OK, cls: Any = HttpResponse
 ) -> Any:
     """Return a JSON answer in which Japanese stays readable."""
+    logs.note_type(body.get("type"))
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return cls(text, status=status, content_type="application/json")
 

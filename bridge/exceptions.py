@@ -29,6 +29,8 @@ No message carries a key, an affinity token, a customer's data or chat text.
 import logging
 from http import HTTPStatus
 
+from bridge.logs import error_of
+
 
 class LiveAgentError(Exception):
     """A call to Salesforce did not go well."""
@@ -155,9 +157,4 @@ def log_fault(
 
     Its text may hold a customer's words or ids, and a traceback would print it.
     """
-    frame = exc.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    place = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-    fault = f"unexpected fault: {type(exc).__name__} at {place}"
-    logger.error(f"{message}: %s", *arguments, fault)
+    logger.error(f"{message}: unexpected fault", *arguments, extra=error_of(exc))

@@ -6,6 +6,7 @@ cycles of objects behind that only a slow look through all of memory removes.
 """
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -37,7 +38,9 @@ class PagesOnDatabaseThreads:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if is_page(request):
-            return run_on_database_thread(self._get_response, request)
+            # What is logged there is to carry this request's id.
+            here = copy_context()
+            return run_on_database_thread(here.run, self._get_response, request)
         return self._get_response(request)
 
 

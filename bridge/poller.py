@@ -8,10 +8,12 @@ Source: Chat REST API Developer Guide, "Your Message Long Polling Loop".
 """
 
 import logging
+import re
 import threading
 import time
+from collections.abc import Iterable
 
-from bridge import batches, chats, leases, reconnection, stopping, wakeups
+from bridge import batches, chats, leases, logs, reconnection, stopping, wakeups
 from bridge.client import live_agent
 from bridge.events import State, absorb
 from bridge.exceptions import (
@@ -40,6 +42,8 @@ DEADLINE_SECONDS = 1.5
 ASK_AGAIN_SECONDS = 1.0
 # A lease that has waited so long for its poll is started afresh first.
 STALE_SECONDS = 1.0
+
+EVENT_TYPE = re.compile(r"[A-Z][A-Za-z]{1,39}", re.ASCII)
 
 _lock = threading.Lock()
 _followers: dict[int, "Follower"] = {}
@@ -97,6 +101,7 @@ class Follower:
         begin a second one, so the row is asked, and only a poll that was there
         before it answered is cut.
         """
+        logs.begin_work(self._session_id)
         call = None
         while call is not self.call:
             call = self.call
@@ -129,6 +134,7 @@ class Follower:
 
     def run(self) -> None:
         """Follow the chat until it is over, or lost to another follower."""
+        logs.begin_work(self._session_id)
         try:
             while self._lease is not None:
                 if stopping.is_stopping():
@@ -220,7 +226,9 @@ class Follower:
             return self._renewed(lease)
         outcome = absorb(lease.standing, batch.events)
         if outcome.unknown:
-            logger.info("chat %s: unknown events %s", lease.session_id, outcome.unknown)
+            logger.info(
+                "chat %s: unknown events %s", lease.session_id, _names(outcome.unknown)
+            )
         started = time.monotonic()
         while True:
             try:
@@ -252,6 +260,11 @@ class Follower:
         renewed = leases.keep(lease.session_id, lease.token, lease.client_poll_timeout)
         self._leased_at = started
         return renewed
+
+
+def _names(types: Iterable[str]) -> list[str]:
+    """Return event types as far as they look like such: what comes may be anything."""
+    return [type_ if EVENT_TYPE.fullmatch(type_) else "?" for type_ in types]
 
 
 wakeups.command("interrupt", interrupt)

@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from bridge import chats, leases, outbox, parcels, wakeups
+from bridge import chats, leases, logs, outbox, parcels, wakeups
 from bridge.client import live_agent
 from bridge.exceptions import (
     AffinityChanged,
@@ -90,7 +90,8 @@ class _Sender:
         self._pause = Pause(longest=2.0)
 
     def work(self, last: _Outcome) -> None:
-        """Send what there is, one parcel after the other."""
+        """Send what there is, one parcel after the other, in a thread of its own."""
+        logs.begin_work(self._session_id)
         try:
             while last.following is not None or last.try_again:
                 parcel = last.following or parcels.following(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bridge import chats, inbox, opening, outbox, sender, stopping, wakeups
+from bridge import chats, inbox, logs, opening, outbox, sender, stopping, wakeups
 from bridge.chats import Reservation
 from bridge.events import Reason, State
 from bridge.exceptions import InvalidRequest, NoOpenChat, TemporarilyUnavailable
@@ -74,6 +74,7 @@ def open_chat(
         reservation = chats.reserve(line_id, display_name, token)
         if reservation is None:
             return Opened(None)
+        logs.note_chat(reservation.session_id)
         if reservation.mine:
             opening.open_at_salesforce(
                 reservation.session_id,
@@ -141,10 +142,12 @@ def next_message(
         while look.words is None and not look.is_end and not stopping.is_stopping():
             in_time = bell.wait(deadline - time.monotonic())
             if stopping.is_stopping() or not is_there():
-                return Look(None, look.chat)
+                look = Look(None, look.chat)
+                break
             look = take()  # also at the end: the queue may have moved
             if not in_time:
                 break
+    logs.note_chat(look.chat.id if look.chat else None)
     return look
 
 
@@ -160,6 +163,7 @@ def send_message(*, line_id: str, text: str, message_id: str | None) -> None:
         ticket = outbox.put(
             line_id, text, message_id=message_id, request=request, token=token
         )
+        logs.note_chat(ticket.session_id)
         if ticket.parcel and sender.send_now(ticket.session_id, token, ticket.parcel):
             return
         fate = _fate(ticket, deadline)
@@ -204,6 +208,7 @@ def close_chat(*, line_id: str) -> ChatStatus | None:
     session_id = chats.close(line_id)
     if session_id is None:
         return None
+    logs.note_chat(session_id)
     sender.kick(session_id)
     _wait_for_farewell(session_id, until=time.monotonic() + CLOSE_SECONDS)
     return chats.look(session_id)

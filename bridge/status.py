@@ -13,17 +13,18 @@ from bridge.sql import moment
 FAREWELL_FIRST = timedelta(seconds=10)
 
 # The columns of a session that a status is made of, in this order.
-COLUMNS = """s.state, s.reason, s.queue_position, s.estimated_wait, s.undelivered,
+COLUMNS = """s.id, s.state, s.reason, s.queue_position, s.estimated_wait, s.undelivered,
              s.farewell, s.ended_at"""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatStatus:
-    """How a chat stands; `estimated_wait` is in seconds.
+    """How a chat stands; `id` is ours, `estimated_wait` is in seconds.
 
     `farewell` is what Salesforce is still to be told of the end.
     """
 
+    id: int
     state: str
     reason: str
     queue_position: int | None

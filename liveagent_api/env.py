@@ -7,6 +7,7 @@ the message: some of them are secrets.
 
 import os
 import re
+from collections.abc import Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -71,6 +72,17 @@ def optional_number(name: str, *, least: int = 1) -> int | None:
             f"{name} is malformed: write a whole number from {least} up."
         )
     return int(value)
+
+
+def choice(name: str, default: str, choices: Sequence[str]) -> str:
+    """Return one of `choices`, written in any case, or `default` when unset."""
+    value = text(name, default)
+    for each in choices:
+        if value.lower() == each.lower():
+            return each
+    raise ImproperlyConfigured(
+        f"{name} is malformed: write one of {', '.join(choices)}."
+    )
 
 
 def salesforce_id(name: str) -> str:

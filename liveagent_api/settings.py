@@ -5,6 +5,7 @@ one raises `ImproperlyConfigured` with a line that names it.
 """
 
 import os
+import sys
 from pathlib import Path
 
 import dj_database_url
@@ -98,6 +99,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "bridge.request_lines.RequestLines",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "bridge.middleware.PagesOnDatabaseThreads",
@@ -164,16 +166,42 @@ SILENCED_SYSTEM_CHECKS = [
 
 # --- Logs ---------------------------------------------------------------------
 
+# A command's output is for reading, or for a pipe; its log is for who types it.
+_IS_COMMAND = Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv
+LOG_LEVEL = env.choice(
+    "LOG_LEVEL",
+    "WARNING" if _IS_COMMAND else "INFO",
+    ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+)
+LOG_FORMAT = env.choice(
+    "LOG_FORMAT", "text" if DEBUG or _IS_COMMAND else "json", ["json", "text"]
+)
+
+_STDOUT = {"class": "bridge.stdout.Stdout", "formatter": LOG_FORMAT}
+_STDERR = {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "formatters": {
+        "json": {"()": "bridge.logs.JsonLine"},
+        "text": {"()": "bridge.logs.TextLine"},
+    },
+    "filters": {"errors": {"()": "bridge.logs.ErrorsOnly"}},
+    "handlers": {"out": _STDERR if _IS_COMMAND else _STDOUT},
+    # Only our own lines are of use below INFO; those of urllib3 hold session keys.
+    "root": {
+        "handlers": ["out"],
+        "level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL,
+    },
     "loggers": {
-        # Each refused request would be a line here; the answer says it already.
-        "django.request": {"level": "CRITICAL"},
+        "bridge": {"level": LOG_LEVEL},
+        # In place of Django's own handlers, which write exceptions out.
+        "django": {"handlers": []},
+        "django.server": {"handlers": [], "level": "CRITICAL"},
+        # Each answer has a line of bridge.request_lines; here only what broke.
+        "django.request": {"level": "ERROR", "filters": ["errors"]},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "gunicorn.error": {"handlers": ["out"]},
         # A connection that Salesforce closed while idle is opened again.
         "urllib3": {"level": "ERROR"},
     },

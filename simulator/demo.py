@@ -67,6 +67,7 @@ def environment() -> dict[str, str]:
         "SECRET_KEY": secrets.token_urlsafe(40),
         "DATABASE_URL": f"sqlite:///{RUN / 'db.sqlite3'}",
         "PORT": PORT,
+        "LOG_FORMAT": "text",
         "GUNICORN_CMD_ARGS": f"--bind 127.0.0.1:{PORT} --log-level warning",
     }
 

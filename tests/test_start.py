@@ -24,6 +24,8 @@ MALFORMED = {
     "API_VERSION": ["latest"],
     "SSL": ["perhaps"],
     "DEBUG": ["perhaps"],
+    "LOG_FORMAT": ["xml"],
+    "LOG_LEVEL": ["LOUD"],
     "PORT": ["front door"],
     "WEB_CONCURRENCY": ["0"],
 }
