@@ -12,6 +12,8 @@ from logging.config import dictConfig
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn import glogging
 
+from bridge import logs
+
 try:
     from liveagent_api import settings
 except ImproperlyConfigured as exc:
@@ -45,6 +47,7 @@ class logger_class(glogging.Logger):
         super().setup(cfg)
         self.access_log.handlers.clear()
         dictConfig(settings.LOGGING)
+        logs.trust_gunicorn_here()
 
 
 # Objects made before Python looks for cycles among the young, and how often the next

@@ -27,6 +27,7 @@ have to say only the part that was written by their authors.
 
 import json
 import logging
+import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,7 @@ from types import CodeType
 from typing import Any
 
 OURS = ("bridge.", "liveagent_api.")
+GUNICORN = "gunicorn.error"
 EXTRAS = (
     *("request_id", "chat", "method", "resource", "status", "type", "ms"),
     *("error", "trace"),
@@ -52,6 +54,7 @@ PACKAGES = "/site-packages/"
 # Heroku's router takes over a caller's id of this form, and makes one otherwise.
 REQUEST_ID = re.compile(r"[A-Za-z0-9+/=-]{20,200}", re.ASCII)
 
+_masters: set[int] = set()
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _chat: ContextVar[int | None] = ContextVar("chat", default=None)
 _type: ContextVar[str | None] = ContextVar("type", default=None)
@@ -90,6 +93,11 @@ def answered_type() -> str | None:
     return _type.get()
 
 
+def trust_gunicorn_here() -> None:
+    """Show what gunicorn says in this process: its master, which sees no request."""
+    _masters.add(os.getpid())
+
+
 # --- what is in it ------------------------------------------------------------
 
 
@@ -113,7 +121,7 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
 
 def _extras(record: logging.LogRecord) -> Mapping[str, Any]:
     given = record.__dict__
-    if record.name.startswith(OURS):
+    if _is_ours(record):
         return {key: given[key] for key in EXTRAS if key in given}
     request = given.get("request")  # Django's own loggers hand it over
     if request is None:
@@ -124,11 +132,11 @@ def _extras(record: logging.LogRecord) -> Mapping[str, Any]:
 def _message(record: logging.LogRecord) -> str:
     """Return the text of our own lines; of others' what their authors wrote.
 
-    A format is theirs, what is filled into it may be anybody's. A text without
-    arguments may have been filled in before, so that it is not shown.
+    A format is theirs, what is filled into it may be anybody's, unless it is numbers.
+    A text without arguments may have been filled in before, so that it is not shown.
     """
     try:
-        if record.name.startswith(OURS) or _is_gunicorns_own(record):
+        if _is_ours(record) or _has_numbers_alone(record.args):
             return record.getMessage()[:LONGEST_MESSAGE]
     except Exception:  # its arguments do not fit its format
         return f"(malformed: {record.module}:{record.lineno})"
@@ -137,10 +145,18 @@ def _message(record: logging.LogRecord) -> str:
     return f"(not shown: {record.module}:{record.lineno})"
 
 
-def _is_gunicorns_own(record: logging.LogRecord) -> bool:
-    """Whether it is about gunicorn's processes: one line, and not from a worker."""
-    arbiter = record.name == "gunicorn.error" and record.module == "arbiter"
-    return arbiter and "\n" not in str(record.msg)
+def _is_ours(record: logging.LogRecord) -> bool:
+    if record.name.startswith(OURS):
+        return True
+    return record.name == GUNICORN and record.process in _masters
+
+
+def _has_numbers_alone(args: object) -> bool:
+    return (
+        isinstance(args, tuple)
+        and bool(args)
+        and all(isinstance(each, int | float) for each in args)
+    )
 
 
 def resource_of(request: Any) -> str | None:
