@@ -275,7 +275,7 @@ def _noted(resource: str) -> Iterator[_Note]:
     failure: str | None = None
     try:
         yield note
-    except Exception as exc:
+    except BaseException as exc:
         failure = type(exc).__name__
         raise
     finally:

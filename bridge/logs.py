@@ -11,7 +11,7 @@ One JSON object in production, the same keys as `key=value` for reading. Each li
 and, where there is something to say,
 
     request_id  the request that it was done for
-    chat        our id of the chat, as the admin shows it
+    chat        our id of the chat, the number in its address in the admin
     method      of the request: POST
     resource    our path (`/send`), or Salesforce's (`Chasitor/ChatMessage`)
     status      HTTP's

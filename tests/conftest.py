@@ -139,7 +139,7 @@ def allowed_breaches(request: pytest.FixtureRequest) -> tuple[str, ...]:
 def check_log(request: pytest.FixtureRequest, log: str, chats: list[Chat]) -> None:
     """See that a service logged no traceback and no secret."""
     if request.node.get_closest_marker("tracebacks") is None:
-        for fault in ("Traceback", "unexpected fault"):
+        for fault in ("Traceback", "unexpected fault", '"trace":'):
             assert fault not in log, log[-4000:]
     for chat in chats:
         assert chat.id not in log, "a session id of Salesforce in the log"

@@ -174,3 +174,24 @@ def test_chat_endpoint(given, value, host):
 def test_chat_endpoint_that_is_none(given, value):
     given(value)
     assert value not in complaint(env.chat_endpoint)
+
+
+def test_a_choice_is_read_in_any_case(given):
+    given("Warning")
+
+    assert env.choice(NAME, "INFO", ["INFO", "WARNING"]) == "WARNING"
+
+
+def test_an_unset_choice_is_the_default(given):
+    given(None)
+
+    assert env.choice(NAME, "INFO", ["INFO", "WARNING"]) == "INFO"
+
+
+def test_another_choice_is_refused_without_repeating_it(given):
+    given("LOUD")
+
+    said = complaint(env.choice, "INFO", ["INFO", "WARNING"])
+
+    assert "INFO, WARNING" in said
+    assert "LOUD" not in said

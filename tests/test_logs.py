@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -113,6 +114,13 @@ def credentials(service: Service) -> set[str]:
     return found | {part for value in found for part in value.split("!")}
 
 
+def id_of_chat(bot: Bot) -> int:
+    """Return the service's own id of a customer's only chat."""
+    wanted = f"SELECT id FROM bridge_session WHERE line_id = '{bot.line_id}'"
+    [(session_id,)] = on_database(bot.service, wanted)
+    return int(session_id)
+
+
 def as_nobody(service: Service, request: str) -> None:
     """Send a request that no client library would, and read the answer."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=10) as plain:
@@ -177,9 +185,7 @@ def test_each_kind_of_answer_has_a_line_with_its_chat(bot: Bot, chat: Chat):
     bot.send("")
     bot.close()
 
-    id = on_database(
-        bot.service, f"SELECT id FROM bridge_session WHERE line_id = '{bot.line_id}'"
-    )[0][0]
+    id = id_of_chat(bot)
     line_with(bot.service, resource="/close", status=200, type="end", chat=id)
     line_with(bot.service, resource="/init", status=200, type="ok", chat=id)
     line_with(bot.service, resource="/messages", type="message", chat=id)
@@ -188,14 +194,14 @@ def test_each_kind_of_answer_has_a_line_with_its_chat(bot: Bot, chat: Chat):
     line_with(bot.service, resource="Chasitor/ChatMessage", status=200, chat=id)
 
 
+@pytest.mark.breaches("duplicate_sequence")
 def test_a_failed_call_has_a_line(bot: Bot, chat: Chat, salesforce: Salesforce):
     salesforce.fault("ChatMessage", "status", status=500)
     salesforce.fault("ChatMessage", "lose_answer")
 
     assert bot.send("もしもし").outcome == SENT
 
-    sent = line_with(bot.service, resource="/send", type="send")
-    about = {"resource": "Chasitor/ChatMessage", "chat": sent["chat"]}
+    about = {"resource": "Chasitor/ChatMessage", "chat": id_of_chat(bot)}
     fault = line_with(bot.service, error="ServerFault", status=500, **about)
     broken = line_with(bot.service, error="TransportError", **about)
     assert fault["level"] == broken["level"] == "WARNING"
@@ -247,6 +253,29 @@ def test_in_development_lines_are_for_reading(
 
     until(lambda: "resource=/messages status=200 type=end" in service.log, "a line")
     assert "{" not in service.log
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_commands_output_is_for_reading(
+    salesforce: Salesforce, databases: Databases, is_there: bool
+):
+    host = salesforce.url if is_there else NOBODY
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check_salesforce"],
+        cwd=ROOT,
+        env=service_environment(
+            LIVEAGENT_HOST=host, DATABASE_URL=databases.template_url
+        ),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    said = f"{host} answers: an agent is available\n" if is_there else ""
+    assert done.stdout == said
+    assert bool(done.stderr) is not is_there
+    assert "{" not in done.stderr
 
 
 # --- where they go --------------------------------------------------------------
@@ -338,7 +367,7 @@ def _answers(port: str) -> bool:
 def test_nothing_private_is_in_any_line(
     faulty_service: Callable[..., Service], salesforce: Salesforce
 ):
-    service = faulty_service(HOST="127.0.0.1")
+    service = faulty_service(HOST="127.0.0.1", LOG_LEVEL="DEBUG")
     line_id = f"{MARK}{uuid.uuid4().hex}"
     bot = Bot(service, line_id, token=TOKEN)
     secrets = talk(bot, salesforce)
