@@ -67,6 +67,10 @@ $(READY)-bench: $(READY) requirements-bench.txt
 bench: $(READY)-bench ## measure speed and memory, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
+.PHONY: soak
+soak: $(READY) ## watch memory for 20 minutes while customers come and go (PostgreSQL)
+	@$(BIN)/python -m benchmarks.soak
+
 .PHONY: chaos
-chaos: $(READY) ## kill servers for three minutes and count what was lost (PostgreSQL)
+chaos: $(READY) ## kill servers, then deploy, under load; count what was lost (PostgreSQL)
 	@$(BIN)/python -m benchmarks.chaos

@@ -33,10 +33,10 @@ def floor(folder: Path, chats: int, *, tls: bool) -> dict[str, Any]:
 async def _floor(
     url: str, chats: int, cert: tuple[Path, Path] | None
 ) -> dict[str, Any]:
-    trust = _trust(cert)
-    async with _http() as http:
-        way = Direct(url, http, trust)
-        load = Load(way, url, chats, trust)
+    tls_trust = trust(cert)
+    async with http_session() as http:
+        way = Direct(url, http, tls_trust)
+        load = Load(way, url, chats, tls_trust)
         return await _run(load, http, idle=None)
 
 
@@ -74,9 +74,9 @@ async def _service(
     cert: tuple[Path, Path] | None,
     watch: "_Watch",
 ) -> dict[str, Any]:
-    async with _http() as http:
+    async with http_session() as http:
         way: Way = ThroughService([server.url for server in running], http)
-        load = Load(way, simulator, chats, _trust(cert))
+        load = Load(way, simulator, chats, trust(cert))
         return await _run(load, http, idle=watch)
 
 
@@ -158,11 +158,13 @@ class _Watch:
         }
 
 
-def _trust(cert: tuple[Path, Path] | None) -> ssl.SSLContext | bool:
+def trust(cert: tuple[Path, Path] | None) -> ssl.SSLContext | bool:
+    """Return what trusts this certificate, the usual ones without."""
     return ssl.create_default_context(cafile=str(cert[0])) if cert else True
 
 
-def _http() -> aiohttp.ClientSession:
+def http_session() -> aiohttp.ClientSession:
+    """Return a session in which any number of bots can wait."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     return aiohttp.ClientSession(
         connector=connector, timeout=aiohttp.ClientTimeout(total=60)

@@ -68,6 +68,10 @@ class ThroughService:
         answer = await self._post("send", home, line_id=line_id, message=text)
         return bool(answer.get("type") == "send")
 
+    async def close(self, line_id: str) -> None:
+        """POST /close."""
+        await self._post("close", self._homes.pop(line_id), line_id=line_id)
+
     async def _post(self, path: str, url: str, **body: str) -> dict[str, Any]:
         async with self._http.post(f"{url}/{path}", json=body) as answer:
             found: dict[str, Any] = await answer.json()
