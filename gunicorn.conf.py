@@ -6,8 +6,12 @@ the application itself.
 """
 
 import gc
+import os
+import shutil
 import sys
+import tempfile
 from logging.config import dictConfig
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn import glogging
@@ -56,6 +60,10 @@ class logger_class(glogging.Logger):
 # waiting chats were gone through every few seconds, each time standing still for 0.1 s.
 COLLECT_AFTER = (5_000, 10, 200)
 
+# Where the server processes keep their counts, so that each can tell the sum. A new
+# folder, since counts left over from another run would be added.
+counts = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="liveagent-")
+
 
 def post_worker_init(worker):
     """Answer waiting bots and begin no more polls from SIGTERM on."""
@@ -73,6 +81,21 @@ def worker_exit(server, worker):
 
     if stopping.is_stopping():
         stopping.finish(poller.is_idle)
+
+
+def child_exit(server, worker):
+    """Take a dead worker out of what counts the living: what it held, it holds no more.
+
+    So does prometheus_client's mark_process_dead. Imported here, though, it would be
+    handed on to later workers as it was before gevent's changes.
+    """
+    for gauge in Path(counts).glob(f"gauge_live*_{worker.pid}.db"):
+        gauge.unlink()
+
+
+def on_exit(server):
+    """Leave nothing behind."""
+    shutil.rmtree(counts, ignore_errors=True)
 
 
 def post_fork(server, worker):

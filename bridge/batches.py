@@ -20,6 +20,7 @@ from bridge.sql import Script
 ADVANCE = """
     UPDATE bridge_session
        SET ack = %s, "offset" = %s, active_at = {now}, poll_until = {soon},
+           answered_at = {now},
            agent_words = agent_words + %s, batch = %s,
            visitor_idle_at = CASE WHEN %s THEN NULL
                                   ELSE COALESCE({soon}, visitor_idle_at) END,

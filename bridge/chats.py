@@ -5,13 +5,14 @@ Everything here is one transaction on the `Session` row.
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import inbox, outbox, wakeups
+from bridge import inbox, metrics, outbox, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Reason, State
 from bridge.marks import digest, from_now
@@ -159,6 +160,7 @@ def finish(
         outbox.drop_unsent(session_id)
     wakeups.ring(wakeups.words(digest(session.line_id)))
     wakeups.ring(wakeups.chat(session_id))
+    transaction.on_commit(partial(metrics.chat_ended, reason))
     # This is a database thread, which works for one chat after the other.
     logger.info("chat %s ended: %s", session_id, reason, extra={"chat": session_id})
     return True

@@ -19,7 +19,7 @@ import requests
 from django.conf import settings
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from bridge import protocol
+from bridge import metrics, protocol, reachability
 from bridge.exceptions import (
     AffinityChanged,
     CallCancelled,
@@ -34,7 +34,13 @@ from bridge.exceptions import (
     TransportError,
     Unreachable,
 )
-from bridge.protocol import Batch, Credentials, NewSession, Reconnection
+from bridge.protocol import (
+    MESSAGES,
+    Batch,
+    Credentials,
+    NewSession,
+    Reconnection,
+)
 from bridge.transport import Call, current_call, new_session
 
 logger = logging.getLogger(__name__)
@@ -46,7 +52,6 @@ LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
 # Labels of at most 63 characters, 200 altogether.
 HOST_NAME = re.compile(r"(?=.{1,200}$)([A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 
-MESSAGES = "System/Messages"
 NO_CONTENT = 204
 CONFLICT = 409
 ERRORS: Mapping[int, type[ErrorStatus]] = {
@@ -272,27 +277,37 @@ class _Note:
 def _noted(resource: str) -> Iterator[_Note]:
     """Note how a call went and how long it took. Every call comes through here."""
     note, started = _Note(), time.monotonic()
-    failure: str | None = None
+    failure: BaseException | None = None
     try:
         yield note
     except BaseException as exc:
-        failure = type(exc).__name__
+        failure = exc
         raise
     finally:
-        _log(resource, note.status, failure, 1000 * (time.monotonic() - started))
+        seconds = time.monotonic() - started
+        outcome = str(note.status) if note.status else _without_answer(failure)
+        metrics.salesforce_called(resource, outcome, seconds)
+        reachability.note(outcome)
+        _log(resource, note.status, failure, 1000 * seconds)
+        failure = None  # it leads here by its frames, and would outlive the call
 
 
-def _log(resource: str, status: int, failure: str | None, ms: float) -> None:
+def _without_answer(failure: BaseException | None) -> str:
+    return getattr(failure, "outcome", TransportError.outcome)
+
+
+def _log(resource: str, status: int, failure: BaseException | None, ms: float) -> None:
     """Write a call's line; a poll that brought nothing is of no interest."""
     level = logging.INFO
-    if failure is not None and failure != CallCancelled.__name__:
+    if failure is not None and not isinstance(failure, CallCancelled):
         level = logging.WARNING
     elif resource == MESSAGES and status == NO_CONTENT:
         level = logging.DEBUG
     if logger.isEnabledFor(level):
         said = {"resource": resource, "status": status or None, "ms": round(ms, 1)}
         what = "call failed" if failure else "call answered"
-        logger.log(level, what, extra={**said, "error": failure})
+        error = type(failure).__name__ if failure else None
+        logger.log(level, what, extra={**said, "error": error})
 
 
 def _reason(exc: Exception) -> object:
@@ -317,7 +332,9 @@ def _raise_for_status(resource: str, answer: requests.Response) -> None:
 def _conflict(resource: str, answer: requests.Response) -> ErrorStatus:
     """Tell the two kinds of 409 apart: a duplicate poll, a wrong sequence."""
     if resource == MESSAGES:
+        metrics.duplicate_poll()
         return DuplicatePoll(resource, CONFLICT)
+    metrics.out_of_sync()
     text = answer.content[:1000].decode(errors="replace")
     return OutOfSync(resource, CONFLICT, protocol.out_of_sync_actual(text))
 

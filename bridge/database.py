@@ -28,6 +28,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.utils import InterfaceError, OperationalError
 
+from bridge import metrics
 from bridge.exceptions import DatabaseUnavailable
 
 P = ParamSpec("P")
@@ -100,6 +101,7 @@ def threads() -> int:
 
 @functools.cache
 def _executor() -> ThreadPoolExecutor:
+    metrics.database_threads.set(threads())
     return ThreadPoolExecutor(
         max_workers=threads(), thread_name_prefix="database", initializer=_begin
     )
@@ -131,17 +133,24 @@ def _is_database_thread() -> bool:
     return getattr(_here, "is_database_thread", False)
 
 
+@metrics.database_callers.track_inprogress()
 def _submit(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
-        future: Future[Any] = _executor().submit(run, *args, **kwargs)
+        future: Future[Any] = _executor().submit(_at_work, run, *args, **kwargs)
     except RuntimeError as exc:  # the interpreter is shutting down
         raise DatabaseUnavailable("the service is stopping") from exc
     try:
         return future.result(timeout=WAIT_FOR_THREAD_SECONDS)
     except FutureTimeout:
         if future.cancel():
+            metrics.database_busy()
             raise DatabaseUnavailable("the database is busy; try again") from None
         return future.result()  # it is being carried out: see it through
+
+
+@metrics.database_threads_busy.track_inprogress()
+def _at_work(run: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    return run(*args, **kwargs)
 
 
 def _plain(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
@@ -163,6 +172,7 @@ def _with_new_connection(run: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         except (OperationalError, InterfaceError) as exc:
             connection.close()
             if pause is None or time.monotonic() > last_begin:
+                metrics.database_unreachable()
                 raise DatabaseUnavailable("the database cannot be reached") from exc
             time.sleep(pause)
     raise AssertionError("unreachable")

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from bridge import inbox
+from bridge import inbox, metrics
 from bridge.exceptions import DatabaseUnavailable
 from bridge.inbox import Handout
 
@@ -36,6 +36,8 @@ class DeliveringResponse(HttpResponse):
             self._settle(written)
 
     def _settle(self, written: bool) -> None:
+        if written:
+            metrics.words_delivered(self.words.at)
         try:
             (inbox.delivered if written else inbox.not_delivered)(self.words)
         except DatabaseUnavailable:

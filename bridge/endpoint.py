@@ -5,24 +5,21 @@ error goes out.
 """
 
 import functools
-import hmac
 import json
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
-from bridge import logs
+from bridge import logs, tokens
 from bridge.exceptions import (
     BodyTooLarge,
     BridgeError,
     InvalidRequest,
-    Unauthorized,
     log_fault,
 )
 from bridge.payloads import Payload
@@ -53,7 +50,7 @@ def bad(status: int, errors: list[dict[str, str | None]]) -> HttpResponse:
     """Return the one shape of every 4xx and 5xx."""
     response: HttpResponse = answer({**BAD, "errors": errors}, status)
     if status == HTTPStatus.UNAUTHORIZED:
-        response["WWW-Authenticate"] = 'Bearer realm="liveagent-api"'
+        response["WWW-Authenticate"] = tokens.CHALLENGE
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -94,7 +91,7 @@ def _read(request: HttpRequest, payload: type[P]) -> P:
     if request.method != "POST":
         raise _MethodNotAllowed("use POST")
     body = _body(request)
-    _authorize(request)
+    tokens.authorize(request)
     if (request.content_type or "").lower() != "application/json":
         raise InvalidRequest("is not application/json", field="Content-Type")
     return payload.model_validate(_parse(body))
@@ -102,19 +99,6 @@ def _read(request: HttpRequest, payload: type[P]) -> P:
 
 class _MethodNotAllowed(BridgeError):
     status = HTTPStatus.METHOD_NOT_ALLOWED
-
-
-def _authorize(request: HttpRequest) -> None:
-    """Compare with every token that is valid, each in constant time."""
-    if not settings.BRIDGE_TOKENS:
-        return
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    matches = [
-        hmac.compare_digest(given.strip().encode(), token.encode())
-        for token in settings.BRIDGE_TOKENS
-    ]
-    if scheme.lower() != "bearer" or not any(matches):
-        raise Unauthorized("the token is missing or wrong", field="Authorization")
 
 
 def _body(request: HttpRequest) -> bytes:

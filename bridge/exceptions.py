@@ -37,19 +37,30 @@ class LiveAgentError(Exception):
 
 
 class TransportError(LiveAgentError):
-    """No answer came; whether the request was carried out is unknown."""
+    """No answer came; whether the request was carried out is unknown.
+
+    `outcome` is the word for it where an answer would have a status.
+    """
+
+    outcome = "broken"
 
 
 class Unreachable(TransportError):
     """No connection could be made, so nothing was sent."""
 
+    outcome = "unreachable"
+
 
 class NoAnswerInTime(TransportError):
     """We stopped waiting; Salesforce may still be at it."""
 
+    outcome = "timeout"
+
 
 class CallCancelled(TransportError):
     """Another thread cut the call short."""
+
+    outcome = "cancelled"
 
 
 class MalformedAnswer(LiveAgentError):

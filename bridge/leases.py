@@ -38,7 +38,7 @@ KEEP = Statement(
 LOOK = Statement("SELECT {columns} FROM bridge_session {own}", own=OWN, columns=COLUMNS)
 EXTEND = Statement(
     """
-    UPDATE bridge_session SET poll_until = {soon}
+    UPDATE bridge_session SET poll_until = {soon}, answered_at = {now}
      WHERE id = %s AND poll_token = %s AND state <> 'ended'
        AND reconnecting = {false}
     """

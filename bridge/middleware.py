@@ -15,9 +15,27 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 
+from bridge import health
 from bridge.database import run_on_database_thread
 
+Probe = Callable[[HttpRequest], HttpResponse]
+
 ADMIN = "/admin/"
+PROBES: dict[str, Probe] = {"/healthz": health.healthz, "/readyz": health.readyz}
+
+
+class Probes:
+    """Answer the platform's probes before anything else can refuse them.
+
+    They come over plain http and name an address instead of a host, so neither the
+    redirect to https nor HOST is for them.
+    """
+
+    def __init__(self, get_response: Probe) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return PROBES.get(request.path_info, self._get_response)(request)
 
 
 def is_page(request: HttpRequest) -> bool:

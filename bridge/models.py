@@ -83,9 +83,11 @@ class Session(models.Model):
     agent_words = models.IntegerField(default=0)
     reconnecting = models.BooleanField(default=False)
 
-    # Who may poll, and who may POST: until when, by which token.
+    # Who may poll, and who may POST: until when, by which token. `answered_at` is
+    # when a poll was last answered well; it has no index, since it changes with each.
     poll_token = models.BigIntegerField(default=0)
     poll_until = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
     send_token = models.BigIntegerField(default=0)
     send_until = models.DateTimeField(null=True)
 

@@ -13,7 +13,16 @@ import threading
 import time
 from collections.abc import Iterable
 
-from bridge import batches, chats, leases, logs, reconnection, stopping, wakeups
+from bridge import (
+    batches,
+    chats,
+    leases,
+    logs,
+    metrics,
+    reconnection,
+    stopping,
+    wakeups,
+)
 from bridge.client import live_agent
 from bridge.events import State, absorb
 from bridge.exceptions import (
@@ -62,6 +71,7 @@ def take_up(session_id: int) -> bool:
     lease = leases.take(session_id, new_token())
     if lease is None:
         return False
+    metrics.chat_taken_up()
     follow(lease)
     return True
 
@@ -172,10 +182,10 @@ class Follower:
     def _step(self, lease: Lease) -> Lease | None:
         """Poll once and store what came; returns the lease for the next step."""
         if time.monotonic() - self._leased_at > STALE_SECONDS:
-            extended = self._extended(lease)
-            if extended is None:
+            renewed = self._renewed(lease)
+            if renewed is None:
                 return None
-            lease = extended
+            lease = renewed
         if lease.reconnecting:
             return self._reconnect(lease)
         try:

@@ -16,6 +16,7 @@ from typing import Any
 from bridge.exceptions import MalformedAnswer, ServerSwitched
 
 BASE_PATH = "/chat/rest/"
+MESSAGES = "System/Messages"  # the long poll
 # Where Salesforce keeps its chat servers.
 SALESFORCE_DOMAINS = (".salesforceliveagent.com", ".salesforcescrt.com")
 FIRST_ACK = -1

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from bridge import batches, leases, outbox, parcels, wakeups
+from bridge import batches, leases, metrics, outbox, parcels, wakeups
 from bridge.client import live_agent
 from bridge.database import in_database
 from bridge.events import absorb
@@ -76,6 +76,7 @@ def reconnect(lease: Lease, new_home: Reconnection | None = None) -> Lease | Non
     `new_home` is the answer of `ask`, where that was asked already. Raises
     SessionGone or DuplicatePoll when Salesforce has ended the chat meanwhile.
     """
+    metrics.reconnecting()
     logger.info("chat %s: reconnecting", lease.session_id)
     return _Handover(lease, new_home).carry_out()
 

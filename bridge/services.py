@@ -10,7 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bridge import chats, inbox, logs, opening, outbox, sender, stopping, wakeups
+from bridge import (
+    chats,
+    inbox,
+    logs,
+    metrics,
+    opening,
+    outbox,
+    sender,
+    stopping,
+    wakeups,
+)
 from bridge.chats import Reservation
 from bridge.events import Reason, State
 from bridge.exceptions import InvalidRequest, NoOpenChat, TemporarilyUnavailable
@@ -137,7 +147,7 @@ def next_message(
             alone=wakeups.listeners(topic) == 1,
         )
 
-    with wakeups.listening(topic) as bell:
+    with metrics.messages_held.track_inprogress(), wakeups.listening(topic) as bell:
         look = take()
         while look.words is None and not look.is_end and not stopping.is_stopping():
             in_time = bell.wait(deadline - time.monotonic())

@@ -16,7 +16,16 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bridge import chats, inbox, poller, sender, stopping, transport, wakeups
+from bridge import (
+    chats,
+    heartbeats,
+    inbox,
+    poller,
+    sender,
+    stopping,
+    transport,
+    wakeups,
+)
 from bridge.database import in_database
 from bridge.events import Reason, State
 from bridge.exceptions import DatabaseUnavailable, log_fault
@@ -45,10 +54,12 @@ def start() -> None:
 
 
 def _every(seconds: float, work: Callable[[], None]) -> None:
+    heartbeats.beat(work.__name__)
     while True:
         time.sleep(seconds)
         try:
             work()
+            heartbeats.beat(work.__name__)
         except (DatabaseUnavailable, DatabaseError) as exc:
             # An unmigrated database is one of these; it is said, and tried again.
             logger.warning("the supervisor waits: %s", type(exc).__name__)

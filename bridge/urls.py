@@ -1,12 +1,16 @@
-"""The four endpoints, without a trailing slash."""
+"""The four endpoints and the metrics, without a trailing slash.
+
+The probes are answered before any of these, by `middleware`.
+"""
 
 from django.urls import path
 
-from bridge import views
+from bridge import health, views
 
 urlpatterns = [
     path("init", views.init, name="init"),
     path("messages", views.messages, name="messages"),
     path("send", views.send, name="send"),
     path("close", views.close, name="close"),
+    path("metrics", health.prometheus, name="metrics"),
 ]

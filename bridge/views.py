@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from bridge import delivery, payloads, services
+from bridge import delivery, metrics, payloads, services
 from bridge.delivery import DeliveringResponse
 from bridge.endpoint import answer, bad, endpoint
 from bridge.events import State
@@ -105,6 +105,7 @@ def _delivering(words: Handout, is_there: Any) -> HttpResponse:
         "at": words.at.isoformat(),
     }
     if not words.claim:
+        metrics.words_delivered(words.at)
         acknowledged_later: HttpResponse = answer(body)
         return acknowledged_later
     response: DeliveringResponse = answer(body, cls=DeliveringResponse)

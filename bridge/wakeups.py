@@ -22,11 +22,13 @@ from functools import partial
 
 from django.db import connection, transaction
 
+from bridge import heartbeats
 from bridge.database import run_on_database_thread
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "bridge"
+RELAY = "relay"  # the loop's name
 GREETING = "hello"
 GREET_SECONDS = 2.0
 PEER_SECONDS = 10.0  # how long a process counts as there after its last word
@@ -161,6 +163,7 @@ def ring_all_here() -> None:
 
 def relay() -> None:
     """Bring the rings of other processes here, for as long as this one lives."""
+    heartbeats.beat(RELAY)
     listen = _follow_sqlite if connection.vendor == "sqlite" else _follow_postgresql
     while True:
         try:
@@ -184,6 +187,7 @@ def _follow_postgresql() -> None:
                 # It also shows whether the other end of the connection is there.
                 cursor.execute(f"NOTIFY {CHANNEL}, '{PROCESS}:{GREETING}'")
                 greet_at = time.monotonic() + GREET_SECONDS
+                heartbeats.beat(RELAY)
             if _readable(connection.connection.fileno()):
                 connection.connection.poll()
             if _deliver(connection.connection.notifies):
@@ -214,6 +218,7 @@ def _follow_sqlite() -> None:
     while True:
         time.sleep(SQLITE_LOOK_SECONDS)
         version = run_on_database_thread(_data_version)
+        heartbeats.beat(RELAY)
         if version != seen:
             ring_all_here()
         seen = version

@@ -30,6 +30,7 @@ class Service:
                 **{
                     "DATABASE_URL": database.url,
                     "PORT": str(self.port),
+                    "TMPDIR": str(log.parent),
                     **environment,
                 }
             ),

@@ -1,0 +1,139 @@
+"""Does this process live, is it ready, and what has it counted?
+
+`/healthz` and `/readyz` are for the platform, `/metrics` is for Prometheus. None of
+them calls Salesforce, and each answers in a few seconds whatever has broken.
+
+Not ready is what another process could do better or what makes this one useless. An
+unreachable Salesforce is neither: that is said in the body, and no reason.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import (
+    CONTENT_TYPE_PLAIN_0_0_4,
+    CollectorRegistry,
+    generate_latest,
+)
+
+from bridge import gauges, heartbeats, metrics, reachability, stopping, tokens
+from bridge.database import in_database_stepwise
+from bridge.endpoint import answer, bad, without_body
+from bridge.exceptions import DatabaseUnavailable, Unauthorized
+from bridge.shared import SharedLook
+
+ANSWER_SECONDS = 2.0
+READ = ("GET", "HEAD")
+
+STOPPING = "stopping"
+UNREACHABLE = "database unreachable"
+UNMIGRATED = "migrations missing"
+STANDS_STILL = "supervisor stands still"
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def reading(view: View) -> View:
+    """Make a view answer GET and HEAD, and never from a cache."""
+
+    @functools.wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        if request.method not in READ:
+            refusal = bad(HTTPStatus.METHOD_NOT_ALLOWED, [])
+            refusal["Allow"] = ", ".join(READ)
+            return refusal
+        response = view(request)
+        response["Cache-Control"] = "no-store"
+        response["Content-Length"] = str(len(response.content))
+        return without_body(response) if request.method == "HEAD" else response
+
+    return checked
+
+
+@reading
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Say that this process lives; nothing else is asked."""
+    response: HttpResponse = answer({"status": "alive"})
+    return response
+
+
+@reading
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Say whether this process does its work, and if not, why."""
+    database = _look_at_database()
+    silent = [f"{STANDS_STILL}: {loop}" for loop in heartbeats.silent()]
+    reasons = [*database.reasons, *silent]
+    if stopping.is_stopping():
+        reasons.append(STOPPING)
+    salesforce = {
+        "state": reachability.state(),
+        "unanswered_chats": database.unanswered_chats,
+    }
+    status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+    body = {
+        "status": "not ready" if reasons else "ready",
+        "reasons": reasons,
+        "salesforce": salesforce,
+    }
+    response: HttpResponse = answer(body, status)
+    return response
+
+
+@reading
+def prometheus(request: HttpRequest) -> HttpResponse:
+    """Tell what was counted here, and how the deployment stands."""
+    try:
+        tokens.authorize(request)
+    except Unauthorized as exc:
+        return bad(exc.status, exc.errors)
+    registry = CollectorRegistry()
+    registry.register(metrics.collector())
+    registry.register(_deployment)
+    return HttpResponse(
+        generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4
+    )
+
+
+_deployment = gauges.DeploymentCollector()
+
+
+# --- the database -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Database:
+    """What a look at the database has shown; None: it could not be counted."""
+
+    reasons: tuple[str, ...] = ()
+    unanswered_chats: int | None = None
+
+
+def _look_at_database() -> _Database:
+    try:
+        return _shared.within(ANSWER_SECONDS)
+    except (DatabaseUnavailable, DatabaseError, TimeoutError):
+        return _Database((UNREACHABLE,))
+
+
+@in_database_stepwise
+def _look() -> _Database:
+    applied = MigrationRecorder(connection).applied_migrations()
+    if not _newest_migrations() <= applied.keys():
+        return _Database((UNMIGRATED,))
+    open_chats = gauges.open_chats().values()
+    return _Database(unanswered_chats=sum(of.unanswered for of in open_chats))
+
+
+@functools.cache
+def _newest_migrations() -> frozenset[tuple[str, str]]:
+    """Return what this code's last migrations are, an app and a name each."""
+    return frozenset(MigrationLoader(None).graph.leaf_nodes())
+
+
+_shared = SharedLook(_look)

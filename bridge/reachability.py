@@ -1,0 +1,30 @@
+"""Does Salesforce answer this process?
+
+Judged by the last call whose outcome says anything. A process that has no chats
+makes no calls, and does not know.
+"""
+
+from bridge.exceptions import CallCancelled
+
+UNKNOWN = "unknown"
+REACHABLE = "reachable"
+UNREACHABLE = "unreachable"
+
+_last = [UNKNOWN]
+
+
+def note(status: str) -> None:
+    """Note how a call went: its answer's status, or a word where none came.
+
+    A 5xx is no sign of life: a server in distress sends them to everybody. That a
+    single session moves is a 503 as well, but good answers follow.
+    """
+    if status == CallCancelled.outcome:
+        return  # by ourselves: it says nothing of Salesforce
+    is_answer = status.isdigit() and int(status) < 500
+    _last[0] = REACHABLE if is_answer else UNREACHABLE
+
+
+def state() -> str:
+    """Return `reachable`, `unreachable` or `unknown`."""
+    return _last[0]
