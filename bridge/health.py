@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
     CollectorRegistry,
@@ -42,6 +43,7 @@ View = Callable[[HttpRequest], HttpResponse]
 def reading(view: View) -> View:
     """Make a view answer GET and HEAD, and never from a cache."""
 
+    @csrf_exempt  # whatever else is sent is told that it may only read
     @functools.wraps(view)
     def checked(request: HttpRequest) -> HttpResponse:
         if request.method not in READ:
@@ -93,8 +95,8 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     except Unauthorized as exc:
         return bad(exc.status, exc.errors)
     registry = CollectorRegistry()
-    registry.register(metrics.collector())
     registry.register(_deployment)
+    registry.register(metrics.collector())
     return HttpResponse(
         generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4
     )

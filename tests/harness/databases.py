@@ -5,6 +5,7 @@ One template is migrated per pytest worker; every database is a copy of it.
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,15 @@ class Database:
     def is_postgresql(self) -> bool:
         """Whether it is PostgreSQL rather than SQLite."""
         return self.url.startswith("postgres")
+
+    def execute(self, statement: str) -> None:
+        """Carry out a statement behind the server's back."""
+        if self.is_postgresql:
+            connection = psycopg2.connect(self.url)
+        else:
+            connection = sqlite3.connect(self.url.removeprefix("sqlite:///"))
+        with closing(connection), connection:
+            connection.cursor().execute(statement)
 
 
 class Databases(Protocol):
