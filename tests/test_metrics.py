@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import begin_chat, new_line_id
 from tests.harness.bot import CLOSED, END, SENT, Bot, words
-from tests.harness.processes import free_port
+from tests.harness.processes import ROOT, free_port
 from tests.harness.salesforce import Chat, Salesforce, Simulator
 from tests.harness.service import Service
 from tests.harness.waiting import until
@@ -66,6 +66,17 @@ def test_it_is_the_text_format_of_prometheus(service: Service):
     assert ("liveagent_conflicts_total", "counter") in names
     assert ("liveagent_salesforce_poll_seconds", "histogram") in names
     assert len(names) == len(set(names)), "a name came twice"
+
+
+def test_the_operator_is_told_of_each_and_of_no_other(bot: Bot, chat: Chat):
+    shown = re.findall(r"^# TYPE (\S+) ", scrape(bot.service).text, re.MULTILINE)
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `(liveagent_\w+)", page, re.MULTILINE)
+    spoken_of = re.findall(r"liveagent_\w+", page)
+
+    assert sorted(described) == sorted(shown)
+    of_histograms = {f"{name}_count" for name in described}
+    assert {*spoken_of} <= {*described, *of_histograms}
 
 
 @pytest.mark.parametrize(
