@@ -1,18 +1,22 @@
 """What may an operator see of the chats?
 
-Whose chat it is and how it stands. No key, no token and no chat text is shown
-anywhere, and nothing can be edited; a chat can be ended.
+Whose chat it is, how it stands and what has happened to it, in Japanese or English.
+No key, no token and no chat text is shown anywhere, and nothing can be edited; a
+chat can be ended.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from bridge import chats
+from bridge import chats, telling
 from bridge.events import Reason
 from bridge.models import Session
+from bridge.notes import By
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Session]
@@ -20,7 +24,7 @@ else:
     ModelAdmin = admin.ModelAdmin
 
 admin.site.site_header = admin.site.site_title = "Liveagent API"
-admin.site.index_title = "Chats"
+admin.site.index_title = _("Chats")
 admin.site.enable_nav_sidebar = False
 admin.site.site_url = None  # there is no other page to view
 
@@ -42,7 +46,7 @@ class SessionAdmin(ModelAdmin):
     list_display_links = ("line_id",)
     list_filter = ("state", "reason", "opened_at")
     search_fields = ("line_id",)
-    search_help_text = "line_id"
+    search_help_text = _("LINE id")
     date_hierarchy = "opened_at"
     ordering = ("-opened_at",)
     actions = ("end_chat",)
@@ -72,22 +76,42 @@ class SessionAdmin(ModelAdmin):
         waiting = Count("inbox", distinct=True)
         return super().get_queryset(request).annotate(to_bot=waiting, to_agent=unsent)
 
-    @admin.display(description="to bot")
+    @admin.display(description=_("to bot"))
     def words_to_bot(self, session: Any) -> int:
         """Return how many of an agent's words the bot has not fetched."""
         return int(session.to_bot)
 
-    @admin.display(description="to agent")
+    @admin.display(description=_("to agent"))
     def words_to_agent(self, session: Any) -> int:
         """Return how many of the customer's words Salesforce does not have."""
         return int(session.to_agent)
 
-    @admin.action(description="End chat", permissions=["end"])
+    @admin.action(description=_("End chat"), permissions=["end"])
     def end_chat(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """End the chosen chats; Salesforce is told in the background."""
         chosen = list(queryset.values_list("pk", flat=True))
-        ended = sum(chats.finish(pk, Reason.CLIENT) for pk in chosen)
-        self.message_user(request, f"{ended} ended", messages.SUCCESS)
+        ended = sum(
+            chats.finish(pk, Reason.CLIENT, facts={"by": By.ADMIN}) for pk in chosen
+        )
+        said = ngettext("%(count)d ended", "%(count)d ended", ended)
+        self.message_user(request, said % {"count": ended}, messages.SUCCESS)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        **kwargs: Any,
+    ) -> HttpResponse:
+        """Show what has happened to the chat, and above all why it ended."""
+        session: Session = context["original"]
+        context |= {
+            "trail": telling.timeline(session),
+            "trail_title": _("What has happened"),
+            "why": None if session.is_open else telling.why(session),
+            "why_title": _("Why it ended"),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         """Whether this user may end chats: who could change them, may."""

@@ -8,7 +8,9 @@ import functools
 from dataclasses import replace
 from typing import Any
 
-from bridge import chats, outbox, wakeups
+from django.db import DatabaseError, connection
+
+from bridge import chats, outbox, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Outcome, State
 from bridge.leases import MARGIN_SECONDS, Lease
@@ -69,7 +71,7 @@ def _store(
         offset=lease.offset if batch.offset is None else batch.offset,
         standing=outcome.standing,
     )
-    row = _advance(lease, advanced, outcome)
+    row = _advance_with_notes(lease, advanced, outcome)
     if row is None:
         return None
     is_new = row[0]
@@ -77,12 +79,33 @@ def _store(
         return advanced
     if resync:
         Session.objects.filter(pk=lease.session_id).update(**resync)
+    if connection.in_atomic_block:
+        trail.note_all(lease.session_id, outcome.notes)
     _ring(lease, outcome)
     return advanced
 
 
 _record = in_database(_store)
 _record_at_once = in_database_stepwise(_store)
+
+
+def _advance_with_notes(
+    lease: Lease, advanced: Lease, outcome: Outcome
+) -> tuple[object, ...] | None:
+    """Store the notes along with the rest where that costs no round trip more.
+
+    Part of a longer transaction, they are written for themselves: what fails here
+    would break all of it off.
+    """
+    without = replace(outcome, notes=())
+    if connection.in_atomic_block or not outcome.notes:
+        return _advance(lease, advanced, without)
+    try:
+        return _advance(lease, advanced, outcome)
+    except DatabaseError as exc:
+        if not trail.can_do_without(lease.session_id, exc):
+            raise
+    return _advance(lease, advanced, without)
 
 
 def _advance(
@@ -101,14 +124,17 @@ def _advance(
         parameters += [words.text, words.agent, session_id, batch]
     if outcome.words:
         parameters += [lease.line_id, session_id, batch]
+    for note in outcome.notes:
+        parameters += [*trail.parameters(session_id, note), batch]
     parameters += [batch, session_id, lease.token, advanced.ack]
-    return _record_script(len(outcome.words))(*parameters).row
+    return _record_script(len(outcome.words), len(outcome.notes))(*parameters).row
 
 
 @functools.cache
-def _record_script(words: int) -> Script:
+def _record_script(words: int, notes: int) -> Script:
     last_word = [NOTE_LAST_WORD] if words else []
-    return Script(ADVANCE, *[ADD_WORDS] * words, *last_word, WAS_RECORDED)
+    added = [*[ADD_WORDS] * words, *last_word, *[trail.INSERT_WITH_BATCH] * notes]
+    return Script(ADVANCE, *added, WAS_RECORDED)
 
 
 def _standing_columns(lease: Lease, outcome: Outcome) -> tuple[object, ...]:
@@ -123,7 +149,8 @@ def _standing_columns(lease: Lease, outcome: Outcome) -> tuple[object, ...]:
 def _ring(lease: Lease, outcome: Outcome) -> None:
     standing = outcome.standing
     if standing.state == State.ENDED:
-        chats.finish(lease.session_id, standing.reason, tell=standing.needs_farewell)
+        tell = standing.needs_farewell
+        chats.finish(lease.session_id, standing.reason, tell=tell, facts=outcome.end)
     elif standing.state != lease.standing.state:
         wakeups.ring(wakeups.chat(lease.session_id))
         if standing.state == State.ESTABLISHED and outbox.unsent_exists(

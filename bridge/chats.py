@@ -12,11 +12,19 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import inbox, metrics, outbox, wakeups
+from bridge import (
+    inbox,
+    metrics,
+    outbox,
+    trail,
+    wakeups,
+)
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Reason, State
+from bridge.exceptions import LiveAgentError
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session
+from bridge.notes import By, Fact, Facts, Kind, facts_of
 from bridge.protocol import NewSession
 from bridge.sql import Statement
 from bridge.status import COLUMNS, ChatStatus
@@ -122,11 +130,17 @@ def begin(session_id: int, token: int, host: str, new: NewSession) -> bool:
 
 @in_database
 def finish(
-    session_id: int, reason: str, *, tell: bool = True, only: Q | None = None
+    session_id: int,
+    reason: str,
+    *,
+    tell: bool = True,
+    only: Q | None = None,
+    facts: Facts | None = None,
 ) -> bool:
     """End a chat for the bot; `tell` says that Salesforce is to hear of it.
 
     With `only` it is ended on that condition, which is looked at once more here.
+    `facts` are what else the chat's trail is to say of the end.
 
     What the customer said to an agent goes before the farewell; what nobody will
     read is dropped and counted. False when the chat was over already.
@@ -144,6 +158,7 @@ def finish(
     )
     if not changed or before is None:
         return False
+    trail.note(session_id, Kind.ENDED, reason=reason, **(facts or {}))
     session = Session.objects.get(pk=session_id)
     if tell and session.key:
         session.farewell = FAREWELLS.get(reason, DEFAULT_FAREWELL)
@@ -180,9 +195,12 @@ def erase(session_id: int) -> None:
 
 
 @in_database
-def lost(session_id: int) -> None:
-    """Note that Salesforce does not know the chat any more, ended here or not."""
-    if not finish(session_id, Reason.LOST, tell=False):
+def lost(session_id: int, exc: LiveAgentError) -> None:
+    """Note that Salesforce does not know the chat any more, ended here or not.
+
+    `exc` is how it said so.
+    """
+    if not finish(session_id, Reason.LOST, tell=False, facts=facts_of(exc)):
         farewell_said(session_id)
 
 
@@ -195,8 +213,20 @@ def farewell_is_overdue(session_id: int) -> bool:
 
 @in_database
 def farewell_said(session_id: int) -> None:
-    """Note that nothing more is to be said, and forget what opens the chat."""
+    """Note that Salesforce knows of the end, and forget what opens the chat."""
+    _nothing_to_say(session_id, Kind.FAREWELL_SAID)
+
+
+@in_database
+def farewell_failed(session_id: int, exc: LiveAgentError) -> None:
+    """Give up telling Salesforce of the end, and forget what opens the chat."""
+    _nothing_to_say(session_id, Kind.FAREWELL_FAILED, **facts_of(exc))
+
+
+def _nothing_to_say(session_id: int, kind: str, **facts: Fact) -> None:
     outbox.drop_unsent(session_id)
+    if Session.objects.filter(pk=session_id).exclude(farewell="").exists():
+        trail.note(session_id, kind, **facts)
     erase(session_id)
 
 
@@ -209,7 +239,7 @@ def close(line_id: str) -> int | None:
     session = Session.objects.newest(line_id)
     if session is None:
         return None
-    finish(session.pk, Reason.CLIENT)
+    finish(session.pk, Reason.CLIENT, facts={"by": By.BOT})
     AgentMessage.objects.filter(line_id=line_id).delete()
     return session.pk
 

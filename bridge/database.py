@@ -52,7 +52,7 @@ def in_database(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not _is_database_thread():
+        if not is_database_thread():
             return cast(
                 R,
                 _submit(_with_new_connection, _transaction, function, *args, **kwargs),
@@ -74,7 +74,7 @@ def in_database_stepwise(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
-        if _is_database_thread():
+        if is_database_thread():
             return function(*args, **kwargs)
         return cast(R, _submit(_with_new_connection, function, *args, **kwargs))
 
@@ -117,7 +117,7 @@ def _bound_statements(connection: BaseDatabaseWrapper, **kwargs: object) -> None
     A caller whose statement hangs, on a lock or a server in distress, is to be told
     in time.
     """
-    if connection.vendor == "postgresql" and _is_database_thread():
+    if connection.vendor == "postgresql" and is_database_thread():
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('lock_timeout', %s, false),"
@@ -129,7 +129,8 @@ def _bound_statements(connection: BaseDatabaseWrapper, **kwargs: object) -> None
 connection_created.connect(_bound_statements)
 
 
-def _is_database_thread() -> bool:
+def is_database_thread() -> bool:
+    """Whether the caller is on a database thread, where it may use the connection."""
     return getattr(_here, "is_database_thread", False)
 
 

@@ -1,7 +1,7 @@
 """What does each Live Agent event do to a chat?
 
-Pure: a standing and a batch's events in, the new standing and the agent's words
-out. Nothing here reads a clock, a database or a socket.
+Pure: a standing and a batch's events in, the new standing, the agent's words and
+what is worth a note out. Nothing here reads a clock, a database or a socket.
 
 Source: Chat REST API Developer Guide, "Messages" response body; event types and
 reasons beyond it as live servers send them.
@@ -10,6 +10,7 @@ reasons beyond it as live servers send them.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from bridge.notes import Facts, Kind, Note, short_name
 from bridge.protocol import Event, Json, clean, whole_number
 
 LONGEST_NAME = 255
@@ -72,26 +73,86 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a batch led to. `unknown` are event types that were passed over."""
+    """What a batch led to.
+
+    `unknown` are event types that were passed over. `notes` are for the chat's
+    trail; where the batch ended the chat, `end` is what is to be known of that.
+    """
 
     standing: Standing
     words: tuple[Words, ...]
     unknown: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
+    end: Facts = field(default_factory=dict)
 
 
 def absorb(standing: Standing, events: Iterable[Event]) -> Outcome:
     """Apply a batch's events in order; once ended, a chat stays ended."""
     words: list[Words] = []
     unknown: list[str] = []
+    notes: list[Note] = []
+    end: Facts = {}
     for event in events:
         if event.type == "ChatMessage":
             words += _words(standing, event.message)
         elif event.type in HANDLERS:
             if standing.state != State.ENDED:
+                before = standing
                 standing = HANDLERS[event.type](standing, event.message)
+                notes += _notes(before, standing, event)
+                end = _end(standing, event)
         elif event.type not in IGNORED:
             unknown.append(clean(event.type)[:LONGEST_NAME])
-    return Outcome(standing, tuple(words), tuple(unknown))
+    return Outcome(standing, tuple(words), tuple(unknown), _latest(notes), end)
+
+
+def _notes(before: Standing, after: Standing, event: Event) -> list[Note]:
+    """Return what an event changed, where that is worth a note."""
+    if event.type == "AgentDisconnect":
+        return [Note(Kind.AGENT_LEFT, {"agent": before.agent})]
+    if after.state == State.WAITING:
+        return _queue_notes(before, after)
+    if after.state != State.ESTABLISHED:
+        return []
+    if event.type == "ChatTransferred":
+        return [Note(Kind.TRANSFERRED, {"agent": after.agent})]
+    return joining_notes(before, after)
+
+
+def _queue_notes(before: Standing, after: Standing) -> list[Note]:
+    kind = Kind.TAKEN if before.state == State.OPENING else Kind.QUEUE_MOVED
+    position, wait = after.queue_position, after.estimated_wait
+    if kind == Kind.QUEUE_MOVED and position in (None, before.queue_position):
+        return []
+    return [Note(kind, {"position": position, "wait": wait})]
+
+
+def joining_notes(before: Standing, after: Standing) -> list[Note]:
+    """Return the note of an agent who is there now and was not before."""
+    were, are = (
+        (standing.state == State.ESTABLISHED, standing.agent)
+        for standing in (before, after)
+    )
+    if were == are or after.state != State.ESTABLISHED:
+        return []
+    return [Note(Kind.AGENT_JOINED, {"agent": after.agent})]
+
+
+def _end(standing: Standing, event: Event) -> Facts:
+    """Return by what a chat has ended, and how Salesforce names the reason."""
+    if standing.state != State.ENDED:
+        return {}
+    said = event.message.get("reason", event.message.get("error"))
+    return {"event": event.type, "said": short_name(said)}
+
+
+def _latest(notes: list[Note]) -> tuple[Note, ...]:
+    """Leave out places in the queue that are history within the same batch."""
+    return tuple(
+        note
+        for place, note in enumerate(notes)
+        if [each.kind for each in notes[place : place + 2]] != [Kind.QUEUE_MOVED] * 2
+    )
 
 
 def _words(standing: Standing, message: Json) -> list[Words]:

@@ -11,11 +11,12 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import chats, wakeups
+from bridge import chats, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Reason, Standing, State
 from bridge.marks import from_now
 from bridge.models import Session
+from bridge.notes import By, Kind
 from bridge.protocol import Credentials
 from bridge.sql import Statement
 
@@ -73,8 +74,10 @@ def take(session_id: int, token: int) -> Lease | None:
         return None
     if session.state == State.OPENING:
         # Its opener is dead, and what it had begun is unknown: end it.
-        chats.finish(session_id, Reason.LOST)
+        chats.finish(session_id, Reason.LOST, facts={"by": By.OPENER_DIED})
         return None
+    if session.poll_token != token:
+        trail.note(session_id, Kind.TAKEN_UP, process=trail.process())
     return look(session_id, token)
 
 
@@ -140,7 +143,10 @@ def want_reconnection(session_id: int, affinity_token: str) -> bool:
     A reconnection that has come in between is not asked for again.
     """
     session = Session.objects.open().filter(pk=session_id)
-    if session.filter(affinity_token=affinity_token).update(reconnecting=True):
+    here = session.filter(affinity_token=affinity_token)
+    if here.filter(reconnecting=False).update(reconnecting=True):
+        trail.note(session_id, Kind.RECONNECTING, resource="Chasitor/ChatMessage")
+    if here.exists():
         wakeups.tell("interrupt", session_id)
     return session.exists()
 
@@ -156,12 +162,17 @@ def wants_reconnection(lease: Lease) -> bool:
 def begin_reconnection(lease: Lease) -> bool:
     """Note that the poll's owner reconnects; nothing is sent meanwhile."""
     own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
-    return bool(own.update(reconnecting=True))
+    began = own.filter(reconnecting=False).update(reconnecting=True)
+    if began:
+        trail.note(lease.session_id, Kind.RECONNECTING, resource="System/Messages")
+    return bool(began)
 
 
 @in_database
 def end_reconnection(lease: Lease) -> None:
     """Go on with the affinity there is: Salesforce knows of no change."""
     own = Session.objects.filter(pk=lease.session_id, poll_token=lease.token)
+    if own.filter(reconnecting=True).exists():
+        trail.note(lease.session_id, Kind.STAYED)
     own.update(reconnecting=False, send_until=None)
     wakeups.tell("deliver", lease.session_id)

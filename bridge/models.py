@@ -2,7 +2,8 @@
 
 `Session` is one row a chat. `AgentMessage` is the inbox: an agent's words until
 the bot has them. `VisitorMessage` is the outbox: a customer's words until
-Salesforce has them. Words are deleted once they are delivered.
+Salesforce has them. Words are deleted once they are delivered. `SessionEvent` is the
+trail: what has happened to a chat, without a word of it.
 """
 
 from typing import Self
@@ -10,6 +11,8 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from bridge.events import Reason, State
 from bridge.protocol import (
@@ -38,33 +41,37 @@ class Session(models.Model):
     """One chat of one customer with Salesforce Live Agent."""
 
     STATES = (
-        (State.OPENING, "opening"),
-        (State.WAITING, "waiting"),
-        (State.ESTABLISHED, "established"),
-        (State.ENDED, "ended"),
+        (State.OPENING, _("opening")),
+        (State.WAITING, _("waiting")),
+        (State.ESTABLISHED, _("established")),
+        (State.ENDED, _("ended")),
     )
     REASONS = (
-        (Reason.AGENT, "ended by the agent"),
-        (Reason.CLIENT, "ended by the customer"),
-        (Reason.UNAVAILABLE, "no agent available"),
-        (Reason.VISITOR_IDLE, "customer silent for too long"),
-        (Reason.BOT_IDLE, "bot silent for too long"),
-        (Reason.LOST, "lost at Salesforce"),
-        (Reason.ERROR, "error"),
+        (Reason.AGENT, _("ended by the agent")),
+        (Reason.CLIENT, _("ended by the customer")),
+        (Reason.UNAVAILABLE, _("no agent available")),
+        (Reason.VISITOR_IDLE, _("customer silent for too long")),
+        (Reason.BOT_IDLE, _("bot silent for too long")),
+        (Reason.LOST, _("lost at Salesforce")),
+        (Reason.ERROR, _("error")),
     )
 
-    line_id = models.CharField(max_length=IDENTIFIER)
-    display_name = models.CharField(max_length=IDENTIFIER)
-    state = models.CharField(max_length=16, choices=STATES, default=State.OPENING)
-    reason = models.CharField(max_length=16, choices=REASONS, blank=True)
-    agent = models.CharField(max_length=IDENTIFIER, blank=True)
-    queue_position = models.IntegerField(null=True)
-    estimated_wait = models.IntegerField(null=True, help_text="seconds")
+    line_id = models.CharField(_("LINE id"), max_length=IDENTIFIER)
+    display_name = models.CharField(_("display name"), max_length=IDENTIFIER)
+    state = models.CharField(
+        _("state"), max_length=16, choices=STATES, default=State.OPENING
+    )
+    reason = models.CharField(_("reason"), max_length=16, choices=REASONS, blank=True)
+    agent = models.CharField(_("agent"), max_length=IDENTIFIER, blank=True)
+    queue_position = models.IntegerField(_("queue position"), null=True)
+    estimated_wait = models.IntegerField(
+        _("estimated wait"), null=True, help_text=_("seconds")
+    )
 
-    opened_at = models.DateTimeField(db_default=Now())
-    established_at = models.DateTimeField(null=True)
-    active_at = models.DateTimeField(db_default=Now())
-    ended_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(_("opened at"), db_default=Now())
+    established_at = models.DateTimeField(_("established at"), null=True)
+    active_at = models.DateTimeField(_("active at"), db_default=Now())
+    ended_at = models.DateTimeField(_("ended at"), null=True)
 
     # Where the chat lives at Salesforce. The key opens it: never shown anywhere.
     host = models.CharField(max_length=IDENTIFIER, blank=True)
@@ -99,12 +106,14 @@ class Session(models.Model):
     # What is left to do once it has ended.
     farewell = models.CharField(max_length=32, blank=True)
     farewell_until = models.DateTimeField(null=True)
-    undelivered = models.IntegerField(default=0)
+    undelivered = models.IntegerField(_("undelivered"), default=0)
     last_word_id = models.BigIntegerField(default=0)
 
     objects = SessionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("chat")
+        verbose_name_plural = _("chats")
         constraints = (
             models.UniqueConstraint(
                 fields=("line_id",),
@@ -128,7 +137,7 @@ class Session(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"chat {self.pk}"
+        return gettext("chat %(id)s") % {"id": self.pk}
 
     @property
     def is_open(self) -> bool:
@@ -205,3 +214,20 @@ class VisitorMessage(models.Model):
 
     def __str__(self) -> str:
         return f"visitor message {self.pk}"
+
+
+class SessionEvent(models.Model):
+    """One thing that has happened to a chat; `kind` is one of `notes.Kind`."""
+
+    session = models.ForeignKey(
+        Session, models.CASCADE, related_name="trail", db_index=False
+    )
+    kind = models.CharField(max_length=32)
+    facts = models.JSONField(default=dict)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = (models.Index(fields=("session", "id"), name="trail_in_order"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

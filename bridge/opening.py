@@ -22,6 +22,7 @@ from bridge.exceptions import (
     ServerSwitched,
     TransportError,
 )
+from bridge.notes import facts_of
 from bridge.pace import Pause
 from bridge.protocol import Credentials, Json, NewSession
 
@@ -64,7 +65,7 @@ def open_at_salesforce(
         _init(credentials, body, deadline)
     except LiveAgentError as exc:
         logger.warning("chat %s could not be opened: %s", session_id, exc)
-        chats.finish(session_id, Reason.ERROR)
+        chats.finish(session_id, Reason.ERROR, facts=facts_of(exc))
     except Exception:
         chats.finish(session_id, Reason.ERROR)
         raise

@@ -21,6 +21,7 @@ from bridge import (
     metrics,
     reconnection,
     stopping,
+    trail,
     wakeups,
 )
 from bridge.client import live_agent
@@ -99,6 +100,7 @@ class Follower:
         self._token = lease.token
         self._leased_at = time.monotonic()
         self._pause = Pause()
+        self._outage = trail.Outage(lease.session_id)
         self._interrupted: Call | None = None
         self._asking = threading.RLock()
         self._new_home: Reconnection | None = None
@@ -164,7 +166,7 @@ class Follower:
             return self._step(lease)
         except (SessionGone, DuplicatePoll) as exc:
             logger.warning("chat %s is lost: %s", lease.session_id, exc)
-            chats.lost(lease.session_id)
+            chats.lost(lease.session_id, exc)
             return None
         except DatabaseUnavailable:
             logger.warning("chat %s: polling waits for the database", lease.session_id)
@@ -193,17 +195,19 @@ class Follower:
         except AffinityChanged:
             leases.begin_reconnection(lease)
             return self._reconnect(lease)
-        except CallCancelled:
-            return self._after_cancellation(lease)
-        except NoAnswerInTime:
-            return self._outwait(lease)
+        except CallCancelled as exc:
+            return self._after_cancellation(lease, exc)
+        except NoAnswerInTime as exc:
+            return self._outwait(lease, exc)
         except (SessionGone, DuplicatePoll):
             raise
         except LiveAgentError as exc:
             logger.warning("chat %s: polling again after: %s", lease.session_id, exc)
+            self._outage.failed(exc)
             self._pause()
             return self._renewed(lease)
         self._pause.reset()
+        self._outage.over()
         return self._store(lease, batch)
 
     def _poll(self, lease: Lease) -> Batch | None:
@@ -214,15 +218,16 @@ class Follower:
             lease.credentials, ack=lease.ack, hold=hold, call=self.call
         )
 
-    def _after_cancellation(self, lease: Lease) -> Lease | None:
+    def _after_cancellation(self, lease: Lease, exc: CallCancelled) -> Lease | None:
         """Look why the poll was cut: on purpose, or because it was overdue."""
         if self._interrupted is self.call:
             return self._renewed(lease)
-        return self._outwait(lease)
+        return self._outwait(lease, exc)
 
-    def _outwait(self, lease: Lease) -> Lease | None:
+    def _outwait(self, lease: Lease, exc: LiveAgentError) -> Lease | None:
         """Wait until Salesforce cannot hold the abandoned poll any more."""
         logger.warning("chat %s: no answer to a poll in time", lease.session_id)
+        self._outage.failed(exc)
         lasts = lease.client_poll_timeout + leases.MARGIN_SECONDS
         time.sleep(max(0.0, self._leased_at + lasts - time.monotonic()))
         return self._renewed(lease)

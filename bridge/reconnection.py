@@ -15,10 +15,18 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from bridge import batches, leases, metrics, outbox, parcels, wakeups
+from bridge import (
+    batches,
+    leases,
+    metrics,
+    outbox,
+    parcels,
+    trail,
+    wakeups,
+)
 from bridge.client import live_agent
 from bridge.database import in_database
-from bridge.events import absorb
+from bridge.events import absorb, joining_notes
 from bridge.exceptions import (
     AffinityChanged,
     DuplicatePoll,
@@ -31,6 +39,7 @@ from bridge.exceptions import (
 from bridge.leases import MARGIN_SECONDS, Lease
 from bridge.marks import new_token
 from bridge.models import Session
+from bridge.notes import Kind, Note
 from bridge.pace import Pause
 from bridge.protocol import (
     FIRST_ACK,
@@ -89,6 +98,7 @@ class _Handover:
         self._new_home = new_home
         self._send_token = new_token()
         self._pause = Pause()
+        self._outage = trail.Outage(lease.session_id)
 
     def carry_out(self) -> Lease | None:
         while self._hold_both():
@@ -111,6 +121,7 @@ class _Handover:
         logger.warning(
             "chat %s: reconnecting again after: %s", self._lease.session_id, exc
         )
+        self._outage.failed(exc)
         if isinstance(exc, NoAnswerInTime):
             time.sleep(MARGIN_SECONDS)  # an abandoned poll has to end first
         self._pause()
@@ -183,7 +194,16 @@ def _store(lease: Lease, new: _NewStart) -> Lease | None:
     outcome = absorb(lease.standing, new.events)
     missed = unseen_words(new.transcript, session.agent_words)
     standing = with_agent_joined(outcome.standing, new.transcript)
-    outcome = replace(outcome, standing=standing, words=joined(missed, outcome.words))
+    outcome = replace(
+        outcome,
+        standing=standing,
+        words=joined(missed, outcome.words),
+        notes=(
+            Note(Kind.RECONNECTED, {"reset": new.reconnection.reset_sequence}),
+            *outcome.notes,
+            *joining_notes(outcome.standing, standing),
+        ),
+    )
     columns = {
         "reconnecting": False,
         "affinity_token": new.reconnection.affinity_token,

@@ -13,7 +13,15 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from bridge import chats, leases, logs, outbox, parcels, wakeups
+from bridge import (
+    chats,
+    leases,
+    logs,
+    outbox,
+    parcels,
+    trail,
+    wakeups,
+)
 from bridge.client import live_agent
 from bridge.exceptions import (
     AffinityChanged,
@@ -25,6 +33,7 @@ from bridge.exceptions import (
     log_fault,
 )
 from bridge.marks import new_token
+from bridge.notes import Kind, facts_of
 from bridge.pace import Pause
 from bridge.parcels import Parcel
 
@@ -115,19 +124,22 @@ class _Sender:
             )
         try:
             return self._post(parcel)
-        except SessionGone:
-            self._gone()
+        except SessionGone as exc:
+            self._gone(exc)
         except AffinityChanged:
             return self._affinity_changed(parcel)
         except RequestRefused as exc:
             logger.warning("chat %s: words refused: %s", self._session_id, exc)
             outbox.reject(self._session_id, self._token, parcel)
+            trail.note(self._session_id, Kind.WORDS_REFUSED, **facts_of(exc))
             return _Outcome(try_again=True)
         except LiveAgentError as exc:
             logger.warning("chat %s: sending again after: %s", self._session_id, exc)
+            if parcel.fresh:
+                trail.note(self._session_id, Kind.SEND_FAILED, **facts_of(exc))
             if not chats.farewell_is_overdue(self._session_id):
                 return _Outcome(try_again=True)
-            chats.farewell_said(self._session_id)
+            chats.farewell_failed(self._session_id, exc)
         return _Outcome()
 
     def _post(self, parcel: Parcel) -> _Outcome:
@@ -145,6 +157,8 @@ class _Sender:
         after = parcels.sent(
             self._session_id, self._token, parcel.row_id, told=self.is_waiter
         )
+        if not parcel.fresh:
+            trail.note(self._session_id, Kind.SEND_RECOVERED)
         return _Outcome(sent=True, following=after)
 
     def _resync(self, parcel: Parcel, conflict: OutOfSync) -> _Outcome:
@@ -165,10 +179,14 @@ class _Sender:
                 )
             except OutOfSync:
                 continue
+            numbers = {"sent": parcel.sequence, "used": number}
+            trail.note(
+                self._session_id, Kind.OUT_OF_SYNC, **facts_of(conflict), **numbers
+            )
             return self._sent(parcel)
         raise conflict
 
-    def _gone(self) -> None:
+    def _gone(self, exc: SessionGone) -> None:
         """Let the poll say how the chat ended, with the agent's last words.
 
         It is answered at about the time this POST was refused. Only where it is not
@@ -181,7 +199,7 @@ class _Sender:
                 if chat is None or not chat.is_open:
                     break
                 bell.wait(left)
-        chats.lost(self._session_id)
+        chats.lost(self._session_id, exc)
 
     def _affinity_changed(self, parcel: Parcel) -> _Outcome:
         """Leave it to the owner of the poll; what is unsent stays where it is.
@@ -224,6 +242,8 @@ class _Farewell:
             if not chats.farewell_is_overdue(self._session_id):
                 return True
             logger.warning("chat %s: no farewell: %s", self._session_id, exc)
+            chats.farewell_failed(self._session_id, exc)
+            return False
         chats.farewell_said(self._session_id)
         return False
 

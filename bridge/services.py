@@ -26,6 +26,7 @@ from bridge.events import Reason, State
 from bridge.exceptions import InvalidRequest, NoOpenChat, TemporarilyUnavailable
 from bridge.inbox import Look
 from bridge.marks import digest, new_token
+from bridge.notes import By
 from bridge.outbox import Fate, Ticket
 from bridge.protocol import Json
 from bridge.status import ChatStatus
@@ -111,7 +112,7 @@ def _outcome(reservation: Reservation, deadline: float) -> Opened:
                 break
             bell.wait(min(left, LOOK_AGAIN_SECONDS))
     if opened.is_pending and reservation.mine:
-        chats.finish(session_id, Reason.ERROR)
+        chats.finish(session_id, Reason.ERROR, facts={"by": By.DEADLINE})
     if not opened.ok:
         _wait_for_farewell(session_id, until=deadline + LAST_MOMENT_SECONDS)
     return Opened(chats.look(session_id))

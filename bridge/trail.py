@@ -1,0 +1,122 @@
+"""What has happened to a chat?
+
+A trail of notes per chat, for whoever asks later why it died. A note is one INSERT
+in the transaction of what it tells of, so that the trail says nothing that did not
+happen; and a trail that cannot be written harms no chat.
+"""
+
+import json
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable
+
+from django.db import DatabaseError, Error, OperationalError, connection
+
+from bridge.database import is_database_thread, run_on_database_thread
+from bridge.exceptions import DatabaseUnavailable, LiveAgentError
+from bridge.notes import LAST_KINDS, Fact, Kind, Note, facts_of
+from bridge.sql import Script, Statement
+
+logger = logging.getLogger(__name__)
+
+MOST = 200  # notes of one chat; of its end there is always room for one
+
+INSERT = """
+    INSERT INTO bridge_sessionevent (session_id, kind, facts, at)
+    SELECT s.id, %s, %s, {now} FROM bridge_session s
+     WHERE s.id = %s
+       AND (%s OR %s > (SELECT count(*) FROM bridge_sessionevent e
+                         WHERE e.session_id = s.id))
+    """
+# The same as part of a batch that was stored under this mark, or not at all.
+INSERT_WITH_BATCH = f"{INSERT} AND s.batch = %s"
+ADD = Statement(INSERT)
+# PostgreSQL breaks the whole transaction off where a statement of it fails.
+ADD_OR_NOT = Script("SAVEPOINT trail", INSERT, "RELEASE SAVEPOINT trail")
+UNDO = Statement("ROLLBACK TO SAVEPOINT trail")
+
+
+def note(session_id: int, kind: str, **facts: Fact) -> None:
+    """Note what happened to a chat, as part of the caller's transaction if any.
+
+    It may be dropped: when the database does not take it, or too much was noted.
+    """
+    wanted = parameters(session_id, Note(kind, facts))
+    if is_database_thread():
+        return _add(session_id, wanted)
+    try:
+        run_on_database_thread(ADD, *wanted)
+    except (DatabaseUnavailable, Error) as exc:
+        _lament(session_id, exc)
+
+
+def note_all(session_id: int, notes: Iterable[Note]) -> None:
+    """Note several things in their order."""
+    for each in notes:
+        note(session_id, each.kind, **each.facts)
+
+
+def parameters(session_id: int, note: Note) -> tuple[object, ...]:
+    """Return what `INSERT` takes; facts without a value are left out."""
+    facts = {
+        name: value for name, value in note.facts.items() if value not in ("", None)
+    }
+    text = json.dumps(facts, ensure_ascii=False)
+    return note.kind, text, session_id, note.kind in LAST_KINDS, MOST
+
+
+def can_do_without(session_id: int, exc: DatabaseError) -> bool:
+    """Whether what failed may be repeated without its notes, and may then work.
+
+    A broken connection has to be replaced by whoever began the transaction.
+    """
+    if connection.vendor == "postgresql" and isinstance(exc, OperationalError):
+        return False
+    _lament(session_id, exc)
+    return True
+
+
+def _add(session_id: int, wanted: tuple[object, ...]) -> None:
+    guarded = connection.vendor == "postgresql" and connection.in_atomic_block
+    try:
+        (ADD_OR_NOT if guarded else ADD)(*wanted)
+    except DatabaseError as exc:
+        if not can_do_without(session_id, exc):
+            raise
+        if guarded:
+            UNDO()
+
+
+def _lament(session_id: int, exc: Exception) -> None:
+    logger.warning("chat %s: nothing noted: %s", session_id, type(exc).__name__)
+
+
+def process() -> str:
+    """Name this process, as the platform's logs do: the dyno and the process id."""
+    return f"{os.environ.get('DYNO') or socket.gethostname()}:{os.getpid()}"
+
+
+class Outage:
+    """A run of failed calls, noted when it begins and when it is over."""
+
+    def __init__(self, session_id: int) -> None:
+        self._session_id = session_id
+        self._failures = 0
+        self._began = 0.0
+
+    def failed(self, exc: LiveAgentError) -> None:
+        """Note the first failure, and count the others."""
+        self._failures += 1
+        if self._failures == 1:
+            self._began = time.monotonic()
+            note(self._session_id, Kind.UNREACHABLE, **facts_of(exc))
+
+    def over(self) -> None:
+        """Note that it works again, if it did not."""
+        if not self._failures:
+            return
+        failures, self._failures = self._failures, 0
+        seconds = round(time.monotonic() - self._began)
+        note(self._session_id, Kind.ANSWERING, failures=failures, seconds=seconds)
