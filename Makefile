@@ -49,6 +49,12 @@ format: $(READY) ## put the code into shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+CATALOGUE := bridge/locale/ja/LC_MESSAGES/django
+
+.PHONY: messages
+messages: $(READY) ## compile the Japanese of the admin
+	@$(BIN)/pybabel --quiet compile -l ja -i $(CATALOGUE).po -o $(CATALOGUE).mo
+
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from bridge import chats, telling
 from bridge.events import Reason
@@ -93,8 +93,8 @@ class SessionAdmin(ModelAdmin):
         ended = sum(
             chats.finish(pk, Reason.CLIENT, facts={"by": By.ADMIN}) for pk in chosen
         )
-        said = ngettext("%(count)d ended", "%(count)d ended", ended)
-        self.message_user(request, said % {"count": ended}, messages.SUCCESS)
+        said = gettext("%(count)d ended") % {"count": ended}
+        self.message_user(request, said, messages.SUCCESS)
 
     def render_change_form(
         self,
@@ -104,11 +104,11 @@ class SessionAdmin(ModelAdmin):
         **kwargs: Any,
     ) -> HttpResponse:
         """Show what has happened to the chat, and above all why it ended."""
-        session: Session = context["original"]
+        steps = telling.timeline(context["original"])
         context |= {
-            "trail": telling.timeline(session),
+            "trail": steps,
             "trail_title": _("What has happened"),
-            "why": None if session.is_open else telling.why(session),
+            "why": telling.why(steps),
             "why_title": _("Why it ended"),
         }
         return super().render_change_form(request, context, *args, **kwargs)

@@ -108,10 +108,9 @@ def timeline(session: Session) -> list[Step]:
     return [first, *_steps(session, list(session.trail.order_by("id")))]
 
 
-def why(session: Session) -> Step | None:
-    """Return the end of a chat as its trail tells it, None where it does not."""
-    ends = session.trail.filter(kind=Kind.ENDED).order_by("id")
-    return next((_step(session, event) for event in ends), None)
+def why(steps: list[Step]) -> Step | None:
+    """Return how a chat ended, None where its trail does not say so."""
+    return next((step for step in steps if step.tone == END), None)
 
 
 def _steps(session: Session, events: list[SessionEvent]) -> Iterator[Step]:

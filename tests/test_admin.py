@@ -36,16 +36,28 @@ def make_user(service, *arguments):
     )
 
 
-def rows(service, statement):
-    """Ask the service's database itself."""
+def connect(service):
+    """Open the service's database itself."""
     url = service.database.url
     if service.database.is_postgresql:
-        connection = psycopg2.connect(url)
-    else:
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        return psycopg2.connect(url)
+    return sqlite3.connect(url.removeprefix("sqlite:///"))
+
+
+def rows(service, statement):
+    """Ask the service's database itself."""
+    connection = connect(service)
     with closing(connection), closing(connection.cursor()) as cursor:
         cursor.execute(statement)
         return cursor.fetchall()
+
+
+def execute(service, statement):
+    """Change something in the service's database."""
+    connection = connect(service)
+    with closing(connection), closing(connection.cursor()) as cursor:
+        cursor.execute(statement)
+        connection.commit()
 
 
 def secrets_of(service, line_id):
