@@ -17,7 +17,9 @@ from bridge.events import Reason
 from bridge.models import Session, SessionEvent
 from bridge.notes import LAST_KINDS, By, Facts, Kind
 
-PLAIN, GOOD, BAD, END = "plain", "good", "bad", "end"
+# How a step is coloured; the ends that nobody wanted stand out.
+PLAIN, GOOD, BAD, END, BAD_END = "plain", "good", "bad", "end", "end bad"
+WANTED_ENDS = frozenset({Reason.AGENT, Reason.CLIENT})
 
 SENTENCES: dict[str, tuple[str, Promise]] = {
     Kind.TAKEN: (PLAIN, _("Salesforce took the request")),
@@ -110,7 +112,7 @@ def timeline(session: Session) -> list[Step]:
 
 def why(steps: list[Step]) -> Step | None:
     """Return how a chat ended, None where its trail does not say so."""
-    return next((step for step in steps if step.tone == END), None)
+    return next((step for step in steps if step.tone in {END, BAD_END}), None)
 
 
 def _steps(session: Session, events: list[SessionEvent]) -> Iterator[Step]:
@@ -138,7 +140,8 @@ def elapsed(time: timedelta) -> str:
 def _sentence(kind: str, facts: Facts) -> tuple[str, str]:
     """Return the tone and the words of a note."""
     if kind == Kind.ENDED:
-        return END, _end(facts)
+        wanted = facts.get("reason") in WANTED_ENDS
+        return END if wanted else BAD_END, _end(facts)
     if kind in {Kind.TAKEN, Kind.QUEUE_MOVED} and facts.get("position"):
         return PLAIN, _queue(kind) % facts
     tone, sentence = SENTENCES.get(kind, (PLAIN, kind))
@@ -166,13 +169,13 @@ def _details(facts: Facts) -> Iterator[str]:
     if "agent" in facts:
         yield str(facts["agent"])
     if "resource" in facts:
-        yield " ".join(
+        yield ": ".join(
             str(facts[key]) for key in ("resource", "status") if key in facts
         )
     elif "error" in facts:
         yield str(ERRORS.get(str(facts["error"]), facts["error"]))
     if "event" in facts:
-        yield " ".join(str(facts[key]) for key in ("event", "said") if key in facts)
+        yield ": ".join(str(facts[key]) for key in ("event", "said") if key in facts)
     if "wait" in facts:
         yield gettext("estimated wait: %(wait)s s") % facts
     if "failures" in facts:

@@ -8,7 +8,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.conftest import begin_chat, new_line_id
-from tests.harness.bot import END, Bot
+from tests.harness.bot import CONNECTED, END, Bot
 from tests.test_admin import LIST, PASSWORD, USER, make_user
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -21,7 +21,13 @@ OPTIONS = (
 
 
 @pytest.fixture
-def browser(tmp_path):
+def language():
+    """Name the language that the browser asks for."""
+    return "en"
+
+
+@pytest.fixture
+def browser(tmp_path, language):
     """Open a browser that nobody has used before."""
     if not (CHROMIUM and DRIVER):
         pytest.skip("needs chromium and chromedriver")
@@ -29,18 +35,107 @@ def browser(tmp_path):
     options.binary_location = CHROMIUM
     for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"):
         options.add_argument(option)
+    options.add_experimental_option("prefs", {"intl.accept_languages": language})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as browser:
         yield browser
 
 
-def test_an_operator_ends_a_chat(browser, own_service, salesforce, tmp_path):
-    service = own_service(DISABLE_COLLECTSTATIC="1")
+def let_in(browser, service):
+    """Make a user of this service and log in as him; ends on the list of chats."""
     make_user(
         service,
         *("createsuperuser", "--noinput"),
         *("--username", USER, "--email", "o@example.com"),
     )
+    browser.get(f"{service.url}{LIST}")
+    browser.find_element(By.ID, "id_username").send_keys(USER)
+    browser.find_element(By.ID, "id_password").send_keys(PASSWORD)
+    browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
+    wait = WebDriverWait(browser, 10)
+    wait.until(lambda _: browser.find_element(By.ID, "changelist"))
+
+
+def eventful_chat(bot, salesforce):
+    """Let much happen to a chat, until its agent ends it."""
+    salesforce.switch(queue_position=3, estimated_wait_seconds=90)
+    assert bot.init().outcome == CONNECTED
+    chat = salesforce.wait_for_chat(bot.line_id)
+    update = {"position": 1, "estimatedWaitTime": 30}
+    chat.events({"type": "QueueUpdate", "message": update}).wait_for_polls(1)
+    chat.accept(agent="佐藤").wait_for_polls(1)
+    chat.accept(agent="鈴木").wait_for_polls(1)
+    chat.handover().wait_for_polls(2)
+    chat.end()
+    assert bot.messages().outcome == END
+
+
+TIMELINES = {
+    "en": (
+        "What has happened",
+        "Why it ended",
+        "Opened by the bot",
+        "Salesforce took the request: number 3 in the queue",
+        "Number 1 in the queue",
+        "An agent joined",
+        "The chat was transferred to another agent",
+        "Salesforce answered 503: reconnecting",
+        "Reconnected",
+        "The agent ended the chat",
+    ),
+    "ja": (
+        "チャットの経過",
+        "終了した理由",
+        "接続が開始されました",
+        "Salesforce が受け付けました（順番待ち 3 番目）",
+        "順番待ち（1 番目）",
+        "担当者が参加しました",
+        "別の担当者に転送されました",
+        "Salesforce が 503 を返したため、再接続しています",
+        "再接続しました",
+        "担当者がチャットを終了しました",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", list(TIMELINES))
+def test_an_operator_sees_what_has_happened(
+    browser, own_service, salesforce, tmp_path, language
+):
+    service = own_service(DISABLE_COLLECTSTATIC="1")
+    bot = Bot(service, new_line_id())
+    eventful_chat(bot, salesforce)
+    title, why, *told = TIMELINES[language]
+    let_in(browser, service)
+    browser.save_screenshot(tmp_path / "list.png")
+    browser.find_element(By.LINK_TEXT, bot.line_id).click()
+
+    def texts(selector):
+        found = browser.find_elements(By.CSS_SELECTOR, selector)
+        return [each.text for each in found]
+
+    WebDriverWait(browser, 10).until(lambda _: texts(".trail li"))
+    assert texts(".trail h2") == [title]
+    assert texts(".why strong, .why > span:first-of-type") == [why, told[-1]]
+    steps = texts(".trail .what")
+    assert [step[: len(text)] for step, text in zip(steps, told, strict=True)] == told
+    assert "佐藤" in steps[3]
+    assert texts(".trail .elapsed")[0] == "+0:00"
+    for width, name in ((1400, "wide"), (500, "narrow")):
+        browser.set_window_size(width, 1300)
+        time, what = (
+            browser.find_element(By.CSS_SELECTOR, f".trail li:last-child {part}").rect
+            for part in ("time", ".what")
+        )
+        beside = what["y"] < time["y"] + time["height"] / 2
+        assert beside == (name == "wide"), "the style sheet is there"
+        page = browser.find_element(By.TAG_NAME, "html")
+        assert page.get_property("scrollWidth") <= page.get_property("clientWidth")
+        browser.save_screenshot(tmp_path / f"{name}.png")
+
+
+def test_an_operator_ends_a_chat(browser, own_service, salesforce, tmp_path):
+    service = own_service(DISABLE_COLLECTSTATIC="1")
     bot, other = Bot(service, new_line_id()), Bot(service, new_line_id())
     begin_chat(bot, salesforce)
     begin_chat(other, salesforce)
@@ -48,12 +143,8 @@ def test_an_operator_ends_a_chat(browser, own_service, salesforce, tmp_path):
     def find(selector):
         return browser.find_element(By.CSS_SELECTOR, selector)
 
-    browser.get(f"{service.url}{LIST}")
-    find("#id_username").send_keys(USER)
-    find("#id_password").send_keys(PASSWORD)
-    find("[type=submit]").click()
+    let_in(browser, service)
     wait = WebDriverWait(browser, 10)
-    wait.until(lambda _: find("#result_list"))
     found = browser.find_elements(By.CSS_SELECTOR, "td.field-line_id, th.field-line_id")
     assert [cell.text for cell in found] == [other.line_id, bot.line_id]
 
