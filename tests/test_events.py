@@ -288,3 +288,86 @@ def test_a_field_of_any_type_is_survived(standing, kind, wrong):
 def test_words_do_not_print_themselves():
     event = Event("ChatMessage", {"text": "SECRET", "name": "SECRET"})
     assert "SECRET" not in repr(absorb(ESTABLISHED, [event]).words)
+
+
+# What is worth a note
+
+
+def noted(standing, *events):
+    outcome = absorb(standing, [Event(kind, message) for kind, message in events])
+    return [(note.kind, dict(note.facts)) for note in outcome.notes]
+
+
+TAKEN = ("ChatRequestSuccess", {"queuePosition": 3, "estimatedWaitTime": 90})
+ACCEPTED = ("ChatEstablished", {"name": "山本"})
+
+
+def test_a_taken_request_and_an_agent_are_noted():
+    assert noted(OPENING, TAKEN, ACCEPTED) == [
+        ("taken", {"position": 3, "wait": 90}),
+        ("agent_joined", {"agent": "山本"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("positions", "expected"),
+    [([2], [2]), ([3], []), ([2, 1], [1]), ([None], []), (["x"], []), ([0], [0])],
+)
+def test_a_place_in_the_queue_is_noted_when_it_changes(positions, expected):
+    events = [("QueueUpdate", {"position": position}) for position in positions]
+    found = noted(WAITING, *events)
+    assert [(kind, facts["position"]) for kind, facts in found] == [
+        ("queue_moved", position) for position in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([("ChatEstablished", {"name": "山本"})], []),
+        ([("ChatEstablished", {"name": "佐藤"})], [("agent_joined", "佐藤")]),
+        ([("ChatTransferred", {"name": "佐藤"})], [("transferred", "佐藤")]),
+        (
+            [("AgentDisconnect", {}), ("ChatEstablished", {"name": "佐藤"})],
+            [("agent_left", "山本"), ("agent_joined", "佐藤")],
+        ),
+    ],
+)
+def test_agents_who_come_and_go_are_noted(events, expected):
+    found = noted(ESTABLISHED, *events)
+    assert [(kind, facts["agent"]) for kind, facts in found] == expected
+
+
+def test_words_and_small_events_are_not_noted():
+    message = {"name": "山本", "text": "秘密"}
+    events = [("ChatMessage", message), *((kind, message) for kind in IGNORED)]
+    assert noted(ESTABLISHED, *events, ("AsyncResult", {"isSuccess": True})) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "said"),
+    [
+        ("ChatEnded", {"reason": "agentsUnavailable"}, "agentsUnavailable"),
+        ("ChatEnded", {"reason": "もう結構です"}, ""),
+        ("ChatEnded", {"reason": "no thank you, goodbye"}, ""),
+        ("ChatRequestFail", {"reason": "Blocked"}, "Blocked"),
+        ("AsyncResult", {"isSuccess": False, "error": "deployment not found"}, ""),
+        ("SwitchServer", {"newUrl": "https://x"}, ""),
+    ],
+)
+def test_an_end_says_what_brought_it(kind, message, said):
+    later = ("ChatEnded", {"reason": "agent"})
+    events = [Event(*each) for each in ((kind, message), later)]
+    outcome = absorb(ESTABLISHED, events)
+    assert outcome.end == {"event": kind, "said": said}
+    assert outcome.notes == ()
+
+
+@pytest.mark.parametrize("kind", list(HANDLERS))
+@pytest.mark.parametrize("value", WRONG_TYPES, ids=repr)
+def test_notes_hold_numbers_and_names_whatever_comes(kind, value):
+    keys = ("reason", "error", "name", "position", "queuePosition", "estimatedWaitTime")
+    outcome = absorb(WAITING, [Event(kind, dict.fromkeys(keys, value))])
+    facts = [*outcome.end.values()]
+    facts += [fact for note in outcome.notes for fact in note.facts.values()]
+    assert all(fact is None or isinstance(fact, str | int) for fact in facts)
