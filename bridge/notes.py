@@ -35,7 +35,7 @@ class Kind:
     SEND_RECOVERED = "send_recovered"  # words that had to be tried again
     WORDS_REFUSED = "words_refused"
     OUT_OF_SYNC = "out_of_sync"  # and put right
-    TAKEN_UP = "taken_up"  # another process polls from now on
+    TAKEN_UP = "taken_up"  # nobody polled it any more, and now a process does
     ENDED = "ended"
     FAREWELL_SAID = "farewell_said"
     FAREWELL_FAILED = "farewell_failed"

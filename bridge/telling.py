@@ -35,7 +35,7 @@ SENTENCES: dict[str, tuple[str, Promise]] = {
     Kind.SEND_RECOVERED: (GOOD, _("The message held up has reached Salesforce")),
     Kind.WORDS_REFUSED: (BAD, _("Salesforce refused a message")),
     Kind.OUT_OF_SYNC: (GOOD, _("Sequence numbers were out of sync (409): put right")),
-    Kind.TAKEN_UP: (PLAIN, _("Another process took the chat over")),
+    Kind.TAKEN_UP: (PLAIN, _("A process took up the chat, which nobody polled")),
     Kind.FAREWELL_SAID: (PLAIN, _("Salesforce was told of the end")),
     Kind.FAREWELL_FAILED: (BAD, _("Salesforce could not be told of the end")),
 }

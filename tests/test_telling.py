@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import django
 import pytest
 from django.utils import translation
 
-from bridge import telling, trail
-from bridge.events import Reason
-from bridge.exceptions import (
+django.setup()
+
+from bridge import telling, trail  # noqa: E402  (models need the set-up above)
+from bridge.events import Reason  # noqa: E402
+from bridge.exceptions import (  # noqa: E402
     CallCancelled,
     LiveAgentError,
     MalformedAnswer,
@@ -17,8 +20,8 @@ from bridge.exceptions import (
     TransportError,
     Unreachable,
 )
-from bridge.models import Session, SessionEvent
-from bridge.notes import By, Kind, facts_of
+from bridge.models import Session, SessionEvent  # noqa: E402
+from bridge.notes import By, Kind, facts_of  # noqa: E402
 
 OPENED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KINDS = [value for name, value in vars(Kind).items() if name.isupper()]
