@@ -9,11 +9,13 @@ reasons beyond it as live servers send them.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from bridge.notes import Facts, Kind, Note, short_name
 from bridge.protocol import Event, Json, clean, whole_number
 
 LONGEST_NAME = 255
+MOST_NOTES = 20  # of one batch
 
 
 class State:
@@ -147,12 +149,16 @@ def _end(standing: Standing, event: Event) -> Facts:
 
 
 def _latest(notes: list[Note]) -> tuple[Note, ...]:
-    """Leave out places in the queue that are history within the same batch."""
-    return tuple(
+    """Leave out places in the queue that are history within the same batch.
+
+    However many events a batch holds, storing it stays a small matter.
+    """
+    latest = (
         note
         for place, note in enumerate(notes)
         if [each.kind for each in notes[place : place + 2]] != [Kind.QUEUE_MOVED] * 2
     )
+    return tuple(islice(latest, MOST_NOTES))
 
 
 def _words(standing: Standing, message: Json) -> list[Words]:

@@ -159,13 +159,11 @@ def wants_reconnection(lease: Lease) -> bool:
 
 
 @in_database
-def begin_reconnection(lease: Lease) -> bool:
+def begin_reconnection(lease: Lease) -> None:
     """Note that the poll's owner reconnects; nothing is sent meanwhile."""
     own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
-    began = own.filter(reconnecting=False).update(reconnecting=True)
-    if began:
+    if own.filter(reconnecting=False).update(reconnecting=True):
         trail.note(lease.session_id, Kind.RECONNECTING, resource="System/Messages")
-    return bool(began)
 
 
 @in_database

@@ -179,11 +179,12 @@ class _Sender:
                 )
             except OutOfSync:
                 continue
+            outcome = self._sent(parcel)
             numbers = {"sent": parcel.sequence, "used": number}
             trail.note(
                 self._session_id, Kind.OUT_OF_SYNC, **facts_of(conflict), **numbers
             )
-            return self._sent(parcel)
+            return outcome
         raise conflict
 
     def _gone(self, exc: SessionGone) -> None:
