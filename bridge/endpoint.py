@@ -59,7 +59,8 @@ def bad(status: int, errors: list[dict[str, str | None]]) -> HttpResponse:
 
 
 def without_body(response: HttpResponse) -> HttpResponse:
-    """Return the answer to a HEAD: its headers alone."""
+    """Return the answer to a HEAD: its headers alone, the body's length among them."""
+    response["Content-Length"] = str(len(response.content))
     response.content = b""
     return response
 

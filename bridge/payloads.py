@@ -14,6 +14,9 @@ from bridge.models import IDENTIFIER
 LONGEST_MESSAGE = 10_000  # characters
 DEEPEST_ENTITY = 32  # levels of nesting
 
+# For the API's description. No pattern that all tools read tells a lone surrogate.
+NO_NUL = "^[^\\u0000]*$"
+
 
 def _plain_text(value: str) -> str:
     """Refuse what no database keeps and no encoder takes."""
@@ -47,7 +50,11 @@ def _parts(value: Any) -> list[Any]:
     return []
 
 
-Text = Annotated[str, Field(min_length=1), AfterValidator(_plain_text)]
+Text = Annotated[
+    str,
+    Field(min_length=1, json_schema_extra={"pattern": NO_NUL}),
+    AfterValidator(_plain_text),
+]
 Identifier = Annotated[Text, Field(max_length=IDENTIFIER)]
 Entities = Annotated[list[dict[str, Any]], AfterValidator(_sound)]
 
@@ -57,14 +64,18 @@ class Payload(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    line_id: Identifier
+    line_id: Annotated[Identifier, Field(description="Whose chat it is.")]
 
 
 class Init(Payload):
     """The body of `/init`."""
 
-    display_name: Identifier
-    prechatEntities: Entities = []  # the published spelling
+    display_name: Annotated[
+        Identifier, Field(description="The customer's name on LINE.")
+    ]
+    prechatEntities: Annotated[  # the published spelling
+        Entities, Field(description="Passed on to Salesforce as they are.")
+    ] = []
 
     @field_validator("prechatEntities", mode="before")
     @classmethod
@@ -75,14 +86,28 @@ class Init(Payload):
 class Messages(Payload):
     """The body of `/messages`."""
 
-    ack: Annotated[int, Field(ge=0)] | None = None
+    ack: Annotated[
+        Annotated[int, Field(ge=0)] | None,
+        Field(
+            description="All ids up to this one have been dealt with; 0 at first. "
+            "Written without a fraction. Above the highest id handed out: 400."
+        ),
+    ] = None
 
 
 class Send(Payload):
     """The body of `/send`."""
 
-    message: Annotated[Text, Field(max_length=LONGEST_MESSAGE)]
-    message_id: Identifier | None = None
+    message: Annotated[
+        Text, Field(max_length=LONGEST_MESSAGE, description="What the customer says.")
+    ]
+    message_id: Annotated[
+        Identifier | None,
+        Field(
+            description="LINE's id of the message: one that was accepted before "
+            "is answered `send` and not delivered again."
+        ),
+    ] = None
 
 
 class Close(Payload):

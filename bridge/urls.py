@@ -1,4 +1,4 @@
-"""The four endpoints and the metrics, without a trailing slash.
+"""The four endpoints, their description and the metrics, without a trailing slash.
 
 The probes are answered before any of these, by `middleware`.
 """
@@ -12,5 +12,6 @@ urlpatterns = [
     path("messages", views.messages, name="messages"),
     path("send", views.send, name="send"),
     path("close", views.close, name="close"),
+    path("openapi.json", views.description, name="description"),
     path("metrics", health.prometheus, name="metrics"),
 ]

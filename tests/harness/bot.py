@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
+from tests.harness import described
 from tests.harness.service import Service
 
 CONNECTED = (200, "ok", "接続しました。")
@@ -80,6 +82,7 @@ def call(
         time.monotonic() - started,
     )
     answer.check_form()
+    described.check(urlsplit(url).path, answer.status, answer.headers, answer.raw)
     return answer
 
 
@@ -92,6 +95,7 @@ class Held:
         )
         _held.append(self)
         self._started = time.monotonic()
+        self._path = path
         headers = {"content-type": "application/json"}
         self._connection.request("POST", path, json.dumps(payload), headers)
 
@@ -110,6 +114,7 @@ class Held:
         seconds = time.monotonic() - self._started
         answer = Answer(response.status, headers, raw, seconds)
         answer.check_form()
+        described.check(self._path, answer.status, headers, raw)
         return answer
 
     def hang_up(self) -> None:

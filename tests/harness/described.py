@@ -1,0 +1,76 @@
+"""Is an answer of the service one that its OpenAPI document knows?
+
+Stricter than the document: a key that it does not name is a fault here, though bots
+are told that there may be further ones.
+"""
+
+import copy
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import django
+from jsonschema import Draft202012Validator, FormatChecker
+
+Json = dict[str, Any]
+
+
+@functools.cache
+def document() -> Json:
+    """Return the document as the service makes it."""
+    django.setup()
+    from bridge import openapi
+
+    return openapi.document()
+
+
+def check(
+    path: str, status: int, headers: Mapping[str, str], raw: bytes, method: str = "post"
+) -> None:
+    """Fail unless an answer with these `headers` (lower case) is described.
+
+    A path that the document does not have is passed over.
+    """
+    item = document()["paths"].get(path)
+    if item is None:
+        return
+    response = item[method]["responses"].get(str(status))
+    assert response is not None, f"{path}: {status} is not described"
+    response = _resolved(response)
+    content_type = headers["content-type"].partition(";")[0]
+    assert content_type in response["content"], f"{path}: {content_type}"
+    for name, header in response.get("headers", {}).items():
+        assert name.lower() in headers, f"{path}: {status} without {name}"
+        _validate(header["schema"], headers[name.lower()])
+    _validate(response["content"][content_type]["schema"], json.loads(raw))
+
+
+def _resolved(node: Json) -> Json:
+    while "$ref" in node:
+        name = node["$ref"].removeprefix("#/")
+        node = functools.reduce(
+            lambda found, key: found[key], name.split("/"), _closed()
+        )
+    return node
+
+
+def _validate(schema: Json, value: object) -> None:
+    whole = {**schema, "components": _closed()["components"]}
+    Draft202012Validator(whole, format_checker=FormatChecker()).validate(value)
+
+
+@functools.cache
+def _closed() -> Json:
+    """Return the document, each object with a list of keys closed for others."""
+    closed = copy.deepcopy(document())
+    nodes: list[Any] = [closed["components"]["schemas"]]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            nodes.extend(node.values())
+            if "properties" in node:
+                node["additionalProperties"] = False
+        elif isinstance(node, list):
+            nodes.extend(node)
+    return closed
