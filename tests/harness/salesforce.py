@@ -101,6 +101,12 @@ class Salesforce:
         return sum(fault["struck"] for fault in self.call("GET", "faults"))
 
     @property
+    def faults_waiting(self) -> int:
+        """How many times the faults that are set will strike yet."""
+        faults = self.call("GET", "faults")
+        return sum(fault["times"] - fault["struck"] for fault in faults)
+
+    @property
     def counts(self) -> Json:
         """Breaches, calls and polls since the simulator began."""
         counts: Json = self.call("GET", "counts")
