@@ -174,9 +174,11 @@ class _Handover:
                 return live_agent().resync_state(
                     credentials, organization_id=organization_id
                 )
-            except (AffinityChanged, SessionGone):
+            except AffinityChanged:
                 raise
             except RequestRefused as exc:
+                # Also when the chat has ended meanwhile: what the poll has brought
+                # is stored first, and the next poll says that it is gone.
                 logger.warning("chat %s: %s", self._lease.session_id, exc)
                 return None
             except LiveAgentError:

@@ -233,3 +233,18 @@ def test_another_customer_is_not_concerned(
     assert other.send("はい").outcome == SENT
     assert other_chat.calls("ReconnectSession") == 0
     assert bot.send("はい").outcome == SENT
+
+
+def test_last_words_arrive_though_the_chat_ends_while_it_is_reconnected(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("ReconnectSession", "slow", seconds=1)
+    chat.say("一").handover()
+    until(lambda: salesforce.faults_struck, "it is being reconnected")
+    chat.say("二").end(last_words=["さようなら"])
+
+    for text in ("一", "二", "さようなら"):
+        assert bot.messages().outcome == words(text)
+    answer = bot.messages()
+    assert answer.outcome == END
+    assert answer.body["reason"] == "agent"
