@@ -6,6 +6,8 @@ each run. For other and more ones: STATE_MACHINE_EXAMPLES=200.
 """
 
 import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from hypothesis.stateful import (
 
 from tests.conftest import new_line_id
 from tests.harness.bot import Bot
-from tests.harness.customer import HARMLESS, Customer
+from tests.harness.customer import HARMLESS, Customer, Fault
 from tests.harness.salesforce import Salesforce
 from tests.harness.service import Service
 
@@ -30,11 +32,13 @@ EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "0"))
 
 WHO = st.integers(0, 1)
 AGENTS = st.sampled_from(["Riley", "Sam", "佐藤"])
-COUNTS = st.integers(1, 3)
+TIMES = st.integers(1, 2)
+MILLISECONDS = st.integers(0, 15)  # from a request to the kill: any moment of it
+MOST_FAULTS = 3  # to come; more than that at once a bot would notice
 # Words of a batch: new ones, and such as people say over and over.
 TEXTS = st.sampled_from([None, None, "はい", "いいえ"])
 
-FAULTS = st.sampled_from(
+POST_FAULTS = st.sampled_from(
     [
         ("ChatMessage", "lose_answer", {}),
         ("ChatMessage", "lose_request", {}),
@@ -42,17 +46,28 @@ FAULTS = st.sampled_from(
         ("ChatMessage", "status_after", {"status": 500}),
         ("ChatMessage", "status", {"status": 503}),
         ("ChatMessage", "slow", {"seconds": 0.3}),
+    ]
+)
+POLL_FAULTS = st.sampled_from(
+    [
         ("Messages", "lose_answer", {}),
         ("Messages", "lose_request", {}),
         ("Messages", "status", {"status": 500}),
+        ("Messages", "status_after", {"status": 500}),
         ("Messages", "status", {"status": 503}),
         ("Messages", "garbage", {}),
         ("Messages", "slow", {"seconds": 0.3}),
+    ]
+)
+OTHER_FAULTS = st.sampled_from(
+    [
         ("ChatEnd", "lose_answer", {}),
         ("ChatEnd", "status", {"status": 500}),
         ("ReconnectSession", "lose_answer", {}),
         ("ReconnectSession", "status", {"status": 500}),
+        ("ReconnectSession", "slow", {"seconds": 0.3}),
         ("ChasitorResyncState", "lose_answer", {}),
+        ("ChasitorResyncState", "slow", {"seconds": 0.3}),
     ]
 )
 OPENING_FAULTS = st.sampled_from(
@@ -64,6 +79,70 @@ OPENING_FAULTS = st.sampled_from(
         ("ChasitorInit", "status_after", {"status": 500}),
     ]
 )
+TRIFLES = (
+    {"type": "AgentTyping", "message": {"name": "Riley"}},
+    {"type": "SomethingNew", "message": {}},
+    {"type": "AgentNotTyping"},
+)
+
+# --- what is so of a customer, for a rule to be of use ----------------------------
+
+Predicate = Callable[[Customer], bool]
+
+
+def has_no_chat(customer: Customer) -> bool:
+    """Whether the bot knows of no chat."""
+    return customer.chat is None
+
+
+def is_open(customer: Customer) -> bool:
+    """Whether the chat goes on."""
+    return customer.is_open
+
+
+def is_waiting(customer: Customer) -> bool:
+    """Whether no agent has joined."""
+    return customer.is_waiting
+
+
+def is_attended(customer: Customer) -> bool:
+    """Whether an agent has joined; he may have dropped out."""
+    return customer.is_open and customer.was_accepted
+
+
+def has_agent(customer: Customer) -> bool:
+    """Whether an agent is there."""
+    return customer.is_open and customer.has_agent
+
+
+def has_message_ids(customer: Customer) -> bool:
+    """Whether something was sent in this chat that may be sent again."""
+    return customer.is_open and bool(customer.message_ids)
+
+
+def has_news(customer: Customer) -> bool:
+    """Whether /messages has something to answer."""
+    return bool(customer.said) or not customer.is_open
+
+
+def has_several_words(customer: Customer) -> bool:
+    """Whether there is something for each of two calls."""
+    return len(customer.said) > 1 and not customer.may_repeat
+
+
+def may_see_words_again(customer: Customer) -> bool:
+    """Whether words come until they are acknowledged."""
+    return customer.acknowledges and bool(customer.said)
+
+
+def waits_for_words(customer: Customer) -> bool:
+    """Whether /messages has nothing to answer, but an agent might talk."""
+    return has_agent(customer) and not customer.said and not customer.may_repeat
+
+
+def possible(predicate: Predicate) -> Any:
+    """Keep a rule for when there is a customer of whom it is so."""
+    return precondition(lambda self: any(map(predicate, self.customers)))
 
 
 class Play(RuleBasedStateMachine):
@@ -112,9 +191,10 @@ class Play(RuleBasedStateMachine):
         self.texts += 1
         return f"{self.texts} 番" if text is None else text
 
-    def some(self, predicate: Any) -> bool:
-        """Whether it is so for a customer."""
-        return any(predicate(customer) for customer in self.customers)
+    def one(self, who: int, predicate: Predicate) -> Customer:
+        """Return one of the customers for whom it is so."""
+        fitting = [customer for customer in self.customers if predicate(customer)]
+        return fitting[who % len(fitting)]
 
     # --- bots ---------------------------------------------------------------------
 
@@ -123,76 +203,78 @@ class Play(RuleBasedStateMachine):
         """Open a chat, or ask for the one that is open."""
         self.customers[who].open(calls)
 
-    @precondition(lambda self: self.some(lambda c: c.chat is None))
+    @possible(has_no_chat)
     @rule(who=WHO, fault=OPENING_FAULTS)
-    def init_with_a_fault(self, who: int, fault: Any) -> None:
+    def init_with_a_fault(self, who: int, fault: Fault) -> None:
         """Open a chat while Salesforce is in trouble."""
-        if self.customers[who].chat is None:
-            self.customers[who].open(fault=fault)
+        self.one(who, has_no_chat).open(fault=fault)
 
     @rule(who=WHO, text=TEXTS, with_id=st.booleans())
     def send(self, who: int, text: str | None, with_id: bool) -> None:
         """Say something."""
         said = self.text(text)
+        self.customers[who].send(said, f"{self.texts}" if with_id else None)
+
+    @possible(is_attended)
+    @rule(who=WHO, text=TEXTS, with_id=st.booleans(), fault=POST_FAULTS, times=TIMES)
+    def send_with_a_fault(
+        self, who: int, text: str | None, with_id: bool, fault: Fault, times: int
+    ) -> None:
+        """Say something while Salesforce is in trouble."""
+        self.arm(fault, times)
+        said = self.text(text)
         message_id = f"{self.texts}" if with_id else None
-        self.customers[who].send(said, message_id)
+        self.one(who, is_attended).send(said, message_id)
 
-    @precondition(lambda self: self.some(lambda c: c.is_open and c.message_ids))
-    @rule(who=WHO, data=st.data())
-    def send_again(self, who: int, data: st.DataObject) -> None:
+    @possible(has_message_ids)
+    @rule(who=WHO, which=st.integers(0, 100))
+    def send_again(self, who: int, which: int) -> None:
         """LINE delivers a webhook twice."""
-        customer = self.customers[who]
-        if customer.is_open and customer.message_ids:
-            message_id = data.draw(st.sampled_from(sorted(customer.message_ids)))
-            customer.send(customer.message_ids[message_id], message_id)
+        customer = self.one(who, has_message_ids)
+        message_ids = sorted(customer.message_ids)
+        message_id = message_ids[which % len(message_ids)]
+        customer.send(customer.message_ids[message_id], message_id)
 
-    @precondition(lambda self: self.some(lambda c: c.is_open and c.was_accepted))
+    @possible(is_attended)
     @rule(who=WHO)
     def send_together(self, who: int) -> None:
         """Say three things at once."""
-        customer = self.customers[who]
-        if customer.is_open and customer.was_accepted:
-            customer.send_together([self.text(None) for _ in range(3)])
+        texts = [self.text(None) for _ in range(3)]
+        self.one(who, is_attended).send_together(texts)
 
-    @rule(who=WHO, most=COUNTS)
+    @possible(has_news)
+    @rule(who=WHO, most=st.integers(1, 3))
     def receive(self, who: int, most: int) -> None:
         """Fetch words, as long as there are some; or the end."""
-        customer = self.customers[who]
+        customer = self.one(who, has_news)
         for _ in range(most):
-            if customer.said or not customer.is_open:
+            if has_news(customer):
                 customer.receive()
 
-    @precondition(lambda self: self.some(lambda c: c.acknowledges and c.said))
+    @possible(may_see_words_again)
     @rule()
     def receive_again(self) -> None:
         """Fetch the same words twice."""
-        self.customers[1].receive_again()
+        self.one(0, may_see_words_again).receive_again()
 
-    @precondition(lambda self: self.some(lambda c: len(c.said) > 1))
+    @possible(has_several_words)
     @rule(who=WHO)
     def receive_together(self, who: int) -> None:
         """Ask twice at the same moment."""
-        customer = self.customers[who]
-        if len(customer.said) > 1 and not customer.may_repeat:
-            customer.receive_together()
+        self.one(who, has_several_words).receive_together()
 
-    @precondition(lambda self: self.some(lambda c: c.has_agent and not c.said))
+    @possible(waits_for_words)
     @rule(who=WHO, hang_up=st.booleans())
     def wait_for_words(self, who: int, hang_up: bool) -> None:
         """Ask before there is anything; perhaps hang up before it comes."""
-        customer = self.customers[who]
-        if not customer.is_open or not customer.has_agent or customer.said:
-            return
+        customer = self.one(who, waits_for_words)
         held = customer.bot.hold("/messages", **customer.acknowledgement)
         self.service.settle()
         if hang_up:
             held.hang_up()
         customer.say([self.text(None)])
         if not hang_up:
-            answer = held.answer()
-            if customer.may_repeat and answer.body.get("id") == customer.last_id:
-                return
-            customer.take(answer)
+            customer.take(held.answer())
 
     @rule(who=WHO)
     def close(self, who: int) -> None:
@@ -201,73 +283,75 @@ class Play(RuleBasedStateMachine):
 
     # --- agents -------------------------------------------------------------------
 
-    @precondition(lambda self: self.some(lambda c: c.is_open))
+    @possible(is_open)
     @rule(who=WHO, agent=AGENTS)
     def accept(self, who: int, agent: str) -> None:
         """An agent joins, or takes the chat over."""
-        if self.customers[who].is_open:
-            self.customers[who].accept(agent)
+        self.one(who, is_open).accept(agent)
 
-    @precondition(lambda self: self.some(lambda c: c.is_open and c.has_agent))
+    @possible(has_agent)
     @rule(who=WHO, texts=st.lists(TEXTS, min_size=1, max_size=3))
     def say(self, who: int, texts: list[str | None]) -> None:
         """An agent says something, in one batch."""
-        customer = self.customers[who]
-        if customer.is_open and customer.has_agent:
-            customer.say([self.text(text) for text in texts])
+        self.one(who, has_agent).say([self.text(text) for text in texts])
 
-    @precondition(lambda self: self.some(lambda c: c.is_open and c.was_accepted))
+    @possible(has_agent)
+    @rule(
+        who=WHO,
+        texts=st.lists(TEXTS, min_size=1, max_size=3),
+        fault=POLL_FAULTS,
+        times=TIMES,
+    )
+    def say_with_a_fault(
+        self, who: int, texts: list[str | None], fault: Fault, times: int
+    ) -> None:
+        """An agent says something while Salesforce is in trouble."""
+        self.arm(fault, times)
+        self.one(who, has_agent).say([self.text(text) for text in texts])
+
+    @possible(is_attended)
     @rule(who=WHO, texts=st.lists(TEXTS, max_size=2))
     def agent_ends(self, who: int, texts: list[str | None]) -> None:
         """An agent ends the chat, perhaps with last words."""
-        customer = self.customers[who]
-        if customer.is_open and customer.was_accepted:
-            customer.agent_ends([self.text(text) for text in texts])
+        self.one(who, is_attended).agent_ends([self.text(text) for text in texts])
 
-    @precondition(lambda self: self.some(lambda c: c.is_open and c.has_agent))
+    @possible(has_agent)
     @rule(who=WHO)
     def disconnect(self, who: int) -> None:
         """An agent drops out; that is no end."""
-        customer = self.customers[who]
-        if customer.is_open and customer.has_agent:
-            customer.open_chat.disconnect_agent()
-            customer.has_agent = False
+        customer = self.one(who, has_agent)
+        customer.open_chat.disconnect_agent()
+        customer.has_agent = False
 
     # --- Salesforce and the machine -----------------------------------------------
 
-    @rule(fault=FAULTS, times=st.integers(1, 2))
-    def fault(self, fault: Any, times: int) -> None:
-        """Let the next calls of a resource go wrong."""
-        if self.salesforce.faults_waiting < 3:
+    def arm(self, fault: Fault, times: int) -> None:
+        """Let the next calls of a resource go wrong, unless enough will already."""
+        if self.salesforce.faults_waiting < MOST_FAULTS:
             self.salesforce.fault(fault[0], fault[1], times=times, **fault[2])
 
-    @precondition(lambda self: self.some(lambda c: c.is_open))
+    @rule(fault=OTHER_FAULTS, times=TIMES)
+    def fault(self, fault: Fault, times: int) -> None:
+        """Let an end or a reconnection that is to come go wrong."""
+        self.arm(fault, times)
+
+    @possible(is_open)
     @rule(who=WHO)
     def handover(self, who: int) -> None:
         """Salesforce moves the session to another server."""
-        if self.customers[who].is_open:
-            self.customers[who].open_chat.handover()
+        self.one(who, is_open).open_chat.handover()
 
-    @precondition(lambda self: self.some(lambda c: c.is_waiting))
+    @possible(is_waiting)
     @rule(who=WHO)
     def no_agent(self, who: int) -> None:
         """Salesforce finds no agent after all."""
-        customer = self.customers[who]
-        if customer.is_waiting:
-            customer.open_chat.fail()
-            customer.is_ending = True
+        self.one(who, is_waiting).fail()
 
-    @precondition(lambda self: self.some(lambda c: c.is_open))
+    @possible(is_open)
     @rule(who=WHO)
     def trifles(self, who: int) -> None:
         """Events come that mean nothing to a customer on LINE."""
-        customer = self.customers[who]
-        if customer.is_open:
-            customer.open_chat.events(
-                {"type": "AgentTyping", "message": {"name": "Riley"}},
-                {"type": "SomethingNew", "message": {}},
-                {"type": "AgentNotTyping"},
-            )
+        self.one(who, is_open).open_chat.events(*TRIFLES)
 
     @precondition(lambda self: self.kills > 0)
     @rule()
@@ -279,21 +363,25 @@ class Play(RuleBasedStateMachine):
             customer.may_repeat = not customer.acknowledges
 
     @precondition(lambda self: self.kills > 0)
-    @rule(who=WHO)
-    def kill_while_sending(self, who: int) -> None:
+    @rule(who=WHO, milliseconds=MILLISECONDS)
+    def kill_while_sending(self, who: int, milliseconds: int) -> None:
         """Kill -9 while words are on their way; the bot sends them again."""
         customer = self.customers[who]
         text = self.text(None)
         customer.bot.hold("/send", message=text, message_id=text)
+        time.sleep(milliseconds / 1000)
         self.kill()
         customer.send(text, text)
 
     @precondition(lambda self: self.kills > 0)
-    @rule(who=WHO)
-    def kill_while_receiving(self, who: int) -> None:
+    @rule(who=WHO, milliseconds=MILLISECONDS)
+    def kill_while_receiving(self, who: int, milliseconds: int) -> None:
         """Kill -9 while an answer is on its way."""
         customer = self.customers[who]
         held = customer.bot.hold("/messages", **customer.acknowledgement)
+        if has_agent(customer):
+            customer.say([self.text(None)])
+        time.sleep(milliseconds / 1000)
         self.kill()
         customer.receive_before_the_kill(held)
 
@@ -326,7 +414,7 @@ def test_whatever_happens(service: Service, salesforce: Salesforce):
         ThisPlay,
         settings=settings(
             derandomize=not EXAMPLES,
-            max_examples=EXAMPLES or 10,
+            max_examples=EXAMPLES or 12,
             stateful_step_count=25,
             deadline=None,
             database=None,

@@ -267,6 +267,11 @@ class Customer:
         self.said += last_words
         self.is_ending = True
 
+    def fail(self) -> None:
+        """Salesforce finds no agent."""
+        self.open_chat.fail()
+        self.is_ending = True
+
     # --- at any time ----------------------------------------------------------------
 
     def check_protocol(self) -> None:
@@ -277,8 +282,7 @@ class Customer:
     def finish(self) -> None:
         """Bring the chat to its end and fetch all there is: nothing is missing."""
         if self.is_waiting:
-            self.open_chat.fail()
-            self.is_ending = True
+            self.fail()
         elif self.is_open:
             if not self.has_agent:
                 self.accept("Kim")
