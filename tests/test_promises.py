@@ -403,7 +403,7 @@ class Play(RuleBasedStateMachine):
 
 @pytest.mark.mortal_service
 @pytest.mark.breaches(*HARMLESS)
-@pytest.mark.timeout(24 * 3600 if EXAMPLES else 180)
+@pytest.mark.timeout(24 * 3600 if EXAMPLES else 600)
 def test_whatever_happens(service: Service, salesforce: Salesforce):
     class ThisPlay(Play):
         pass
@@ -414,7 +414,7 @@ def test_whatever_happens(service: Service, salesforce: Salesforce):
         ThisPlay,
         settings=settings(
             derandomize=not EXAMPLES,
-            max_examples=EXAMPLES or 12,
+            max_examples=EXAMPLES or 10,
             stateful_step_count=25,
             deadline=None,
             database=None,
