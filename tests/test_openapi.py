@@ -9,7 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from bridge import openapi
 from tests.harness import described
-from tests.harness.bot import END, Bot
+from tests.harness.bot import Bot
 from tests.harness.service import Service
 
 ENDPOINTS = ("/init", "/messages", "/send", "/close")
@@ -110,7 +110,3 @@ def test_an_answer_without_its_header_would_be_noticed():
     with pytest.raises(AssertionError, match="Retry-After"):
         described.check("/send", 503, headers, raw)
     described.check("/send", 503, {**headers, "retry-after": "2"}, raw)
-
-
-def test_a_chat_that_nobody_has_ends_as_described(bot: Bot):
-    assert bot.messages().outcome == END

@@ -61,7 +61,6 @@ class Customer:
     heard: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     message_ids: dict[str, str] = field(default_factory=dict)
-    chats: int = 0
     last_id: int = 0
     may_repeat: bool = False
 
@@ -109,12 +108,12 @@ class Customer:
             lambda: all(chat.state == "ended" for chat in found),
             "what was begun is ended",
         )
-        self.chats, self.chat, self.is_ending = len(found), None, False
+        self.chat, self.is_ending = None, False
 
     def _begin(self, found: Sequence[Chat]) -> None:
         for chat in found[:-1]:
             assert chat.state == "ended", "two chats are open"
-        self.chats, self.chat = len(found), found[-1]
+        self.chat = found[-1]
         self.has_agent = self.was_accepted = self.is_known_accepted = False
         self.is_ending = False
         self.heard, self.kept, self.message_ids = [], [], {}
