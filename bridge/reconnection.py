@@ -50,12 +50,7 @@ from bridge.protocol import (
     Reconnection,
     read_transcript,
 )
-from bridge.transcripts import (
-    has_arrived,
-    joined,
-    unseen_words,
-    with_agent_joined,
-)
+from bridge.transcripts import has_arrived, new_words, with_agent_joined
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +142,12 @@ class _Handover:
         while self._hold_both():
             try:
                 batch = self._poll(credentials, ack)
-            except (AffinityChanged, SessionGone, DuplicatePoll):
+            except (SessionGone, DuplicatePoll):
+                if not events:
+                    raise
+                # What was handed over is stored first; the next poll says it again.
+                return _NewStart(answer, events, ack, None, ())
+            except AffinityChanged:
                 raise
             except LiveAgentError as exc:
                 self._after_failure(exc)
@@ -194,12 +194,11 @@ def _store(lease: Lease, new: _NewStart) -> Lease | None:
     if session is None:  # the customer has been forgotten
         return None
     outcome = absorb(lease.standing, new.events)
-    missed = unseen_words(new.transcript, session.agent_words)
     standing = with_agent_joined(outcome.standing, new.transcript)
     outcome = replace(
         outcome,
         standing=standing,
-        words=joined(missed, outcome.words),
+        words=new_words(new.transcript, outcome.words, session.agent_words),
         notes=(
             Note(Kind.RECONNECTED, {"reset": new.reconnection.reset_sequence}),
             *outcome.notes,

@@ -12,10 +12,19 @@ from bridge.events import Standing, State, Words
 from bridge.protocol import Line
 
 
-def unseen_words(transcript: Sequence[Line], known: int) -> tuple[Words, ...]:
-    """Return the agent's lines beyond the first `known` ones."""
+def new_words(
+    transcript: Sequence[Line], words: Sequence[Words], known: int
+) -> tuple[Words, ...]:
+    """Return what the agent has said that we do not have.
+
+    `words` came as events beside the transcript, and `known` of the agent's are
+    stored already. Events that were not acknowledged may come once more, stored or
+    not; the transcript, where it holds all that is known, tells.
+    """
     said = [Words(line.text, line.name) for line in transcript if line.by_agent]
-    return tuple(said[known:])
+    if len(said) < known:
+        return tuple(words)
+    return joined(said, words)[known:]
 
 
 def has_arrived(transcript: Sequence[Line], text: str, known: int) -> bool:
@@ -36,11 +45,7 @@ def with_agent_joined(standing: Standing, transcript: Sequence[Line]) -> Standin
 
 
 def joined(first: Sequence[Words], then: Sequence[Words]) -> tuple[Words, ...]:
-    """Append `then`, less what it repeats of the end of `first`.
-
-    Events that were not acknowledged may come once more beside the transcript that
-    holds them already.
-    """
+    """Append `then`, less what it repeats of the end of `first`."""
     texts = [words.text for words in first], [words.text for words in then]
     overlap = min(len(first), len(then))
     while overlap and texts[0][-overlap:] != texts[1][:overlap]:

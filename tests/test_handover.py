@@ -250,10 +250,6 @@ def test_last_words_arrive_though_the_chat_ends_while_it_is_reconnected(
     assert answer.body["reason"] == "agent"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="events sent again are compared with what was missed, not with all words",
-)
 def test_words_that_are_stored_and_sent_again_come_once(
     bot: Bot, chat: Chat, salesforce: Salesforce
 ):

@@ -164,8 +164,7 @@ class Play(RuleBasedStateMachine):
         kills=st.sampled_from([0, 0, 1]),
         duplicates=st.sampled_from(["ignore", "409"]),
         held_poll=st.sampled_from(["503", "hold"]),
-        # True as well, once test_handover's words that are sent again come once.
-        resends=st.just(False),
+        resends=st.booleans(),
         first_sequence=st.integers(0, 1),
     )
     def begin(

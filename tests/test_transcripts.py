@@ -4,7 +4,7 @@ import pytest
 
 from bridge.events import Standing, State, Words
 from bridge.protocol import Line, read_batch, read_transcript
-from bridge.transcripts import has_arrived, joined, unseen_words, with_agent_joined
+from bridge.transcripts import has_arrived, joined, new_words, with_agent_joined
 from tests.samples import sample
 
 TRANSCRIPT = (
@@ -38,18 +38,35 @@ def test_transcript_of_wrong_types():
         assert read_transcript({"chatMessages": entries}) == ()
 
 
+def agent_said(*texts):
+    return tuple(Line(by_agent=True, name="山本", text=text) for text in texts)
+
+
 @pytest.mark.parametrize(
-    ("known", "unseen"),
+    ("transcript", "events", "known", "new"),
     [
-        (0, [("はい", "山本"), ("はい", "佐藤"), ("では", "佐藤")]),
-        (1, [("はい", "佐藤"), ("では", "佐藤")]),
-        (3, []),
-        (9, []),
+        ("abc", "", 0, "abc"),
+        ("abc", "", 2, "c"),
+        ("abc", "", 3, ""),
+        ("abc", "d", 3, "d"),
+        ("abc", "cd", 2, "cd"),  # missed, and come as an event as well
+        ("abc", "c", 3, ""),  # stored, and sent again
+        ("abc", "bcd", 3, "d"),
+        ("aa", "", 1, "a"),  # said twice
+        ("aaa", "a", 2, "a"),
+        ("", "ab", 3, "ab"),  # a transcript that does not hold everything
+        ("c", "cd", 2, "cd"),
     ],
 )
-def test_words_of_the_agent_beyond_those_known(known, unseen):
-    found = unseen_words(TRANSCRIPT, known)
-    assert [(each.text, each.agent) for each in found] == unseen
+def test_words_of_the_agent_that_are_new(transcript, events, known, new):
+    found = new_words(agent_said(*transcript), words(*events), known)
+    assert found == words(*new)
+
+
+def test_new_words_are_the_agents_alone_and_have_his_name():
+    found = new_words(TRANSCRIPT, (), 1)
+    expected = [("はい", "佐藤"), ("では", "佐藤")]
+    assert [(each.text, each.agent) for each in found] == expected
 
 
 @pytest.mark.parametrize(
