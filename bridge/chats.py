@@ -1,19 +1,16 @@
-"""How does a chat begin, and how does it end?
+"""How does a chat stand, and how does it end?
 
 Everything here is one transaction on the `Session` row.
 """
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 
-from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from bridge import (
-    inbox,
     metrics,
     outbox,
     trail,
@@ -25,16 +22,12 @@ from bridge.exceptions import LiveAgentError
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session
 from bridge.notes import By, Fact, Facts, Kind, facts_of
-from bridge.protocol import NewSession
 from bridge.sql import Statement
 from bridge.status import COLUMNS, ChatStatus
 
 logger = logging.getLogger(__name__)
 
-OPENING_LEASE_SECONDS = 15
 FAREWELL_PATIENCE_SECONDS = 300
-
-FIRST_SEQUENCE = 1
 
 # What Salesforce is told of an end that is ours: the reason of ChatEnd, or that the
 # session is to be deleted, since it is not known whether ChasitorInit has arrived.
@@ -42,90 +35,10 @@ FAREWELLS = {Reason.VISITOR_IDLE: "clientIdleTimeout"}
 DEFAULT_FAREWELL = "client"
 DELETE_SESSION = "delete session"
 
-# Held until the end of the transaction; the number only has to be our own.
-ADMIT_ONE = Statement("SELECT pg_advisory_xact_lock(%s)")
-ADMISSION_LOCK = 0x4C495645
 LOOK = Statement(
     "SELECT {columns} FROM bridge_session s WHERE s.id = %s", columns=COLUMNS
 )
 SECRETS_ERASED = {"key": "", "affinity_token": "", "live_agent_id": ""}
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """The open chat of a customer, and whether the caller is to open it."""
-
-    session_id: int
-    mine: bool
-
-
-# --- opening ------------------------------------------------------------------
-
-
-@in_database
-def reserve(line_id: str, display_name: str, token: int) -> Reservation | None:
-    """Return the customer's open chat, a new one if there is none.
-
-    A new one belongs to `token`: both leases are taken, so that nobody polls or
-    ends it before its opener is done. None when MAX_OPEN_CHATS is reached.
-    """
-    existing = Session.objects.open().filter(line_id=line_id).first()
-    if existing is None:
-        if _is_full():
-            return None
-        existing = _insert(line_id, display_name, token)
-    return Reservation(existing.pk, existing.poll_token == token and not existing.key)
-
-
-def _is_full() -> bool:
-    """Whether there is no room; where there is a limit, chats are let in one by one."""
-    limit = settings.MAX_OPEN_CHATS
-    if limit is None:
-        return False
-    if connection.vendor == "postgresql":
-        ADMIT_ONE(ADMISSION_LOCK)
-    return Session.objects.open().count() >= limit
-
-
-def _insert(line_id: str, display_name: str, token: int) -> Session:
-    last = Session.objects.newest(line_id)
-    last_word_id = last.last_word_id if last else inbox.highest_id()
-    try:
-        with transaction.atomic():
-            return Session.objects.create(
-                line_id=line_id,
-                display_name=display_name,
-                poll_token=token,
-                poll_until=from_now(OPENING_LEASE_SECONDS),
-                send_token=token,
-                send_until=from_now(OPENING_LEASE_SECONDS),
-                last_word_id=last_word_id,
-            )
-    except IntegrityError:  # another process was first
-        return Session.objects.open().get(line_id=line_id)
-
-
-@in_database
-def begin(session_id: int, token: int, host: str, new: NewSession) -> bool:
-    """Note what opens the chat at Salesforce, before it is asked to.
-
-    False when the chat is not ours any more: closed, or taken for dead.
-    """
-    begun = Session.objects.open().filter(pk=session_id, poll_token=token)
-    changed = begun.update(
-        host=host,
-        live_agent_id=new.id,
-        key=new.key,
-        affinity_token=new.affinity_token,
-        client_poll_timeout=new.client_poll_timeout,
-        sequence=FIRST_SEQUENCE,
-        poll_until=from_now(OPENING_LEASE_SECONDS),
-        send_until=from_now(OPENING_LEASE_SECONDS),
-    )
-    return bool(changed)
-
-
-# --- ending -------------------------------------------------------------------
 
 
 @in_database

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection
 
 from bridge import wakeups
 from bridge.database import in_database_stepwise
@@ -64,16 +63,7 @@ NEVER_HANDED_OUT = Statement(
              WHERE line_id = %s AND claim = 0)
     """
 )
-# The table's ids are drawn in turn, and none is drawn twice.
-HIGHEST_ID = {
-    "postgresql": Statement(
-        "SELECT pg_sequence_last_value("
-        "pg_get_serial_sequence('bridge_agentmessage', 'id')::regclass)"
-    ),
-    "sqlite": Statement(
-        "SELECT max(seq) FROM sqlite_sequence WHERE name = 'bridge_agentmessage'"
-    ),
-}
+HIGHEST_ID = Statement("SELECT {drawn}")
 ACKNOWLEDGE = Statement(
     "DELETE FROM bridge_agentmessage WHERE line_id = %s AND id <= %s"
 )
@@ -169,8 +159,8 @@ def highest_id() -> int:
     have been removed, and the bot comes back with the ack of then. Words to come
     have higher ids.
     """
-    [(drawn,)] = HIGHEST_ID[connection.vendor]().rows
-    return int(drawn or 0)
+    [(drawn,)] = HIGHEST_ID().rows
+    return int(drawn)
 
 
 def _acknowledge(line_id: str, ack: int) -> None:

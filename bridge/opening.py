@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from bridge import chats, leases, parcels, poller, protocol
+from bridge import chats, leases, parcels, poller, protocol, reservations
 from bridge.client import LONGEST_CALL_SECONDS, live_agent, may_follow
 from bridge.events import Reason
 from bridge.exceptions import (
@@ -49,7 +49,7 @@ def open_at_salesforce(
     try:
         host, new = _create_session(deadline)
         credentials = Credentials(host, new.key, new.affinity_token)
-        if not chats.begin(session_id, token, host, new):
+        if not reservations.begin(session_id, token, host, new):
             live_agent().delete_session(credentials)  # closed meanwhile
             return
         body = protocol.chasitor_init(
@@ -97,7 +97,7 @@ def _init(credentials: Credentials, body: Json, deadline: float) -> None:
     """POST ChasitorInit; the same number again is no second chat."""
     _repeated(
         lambda: live_agent().chasitor_init(
-            credentials, sequence=chats.FIRST_SEQUENCE, body=body
+            credentials, sequence=reservations.FIRST_SEQUENCE, body=body
         ),
         deadline,
     )

@@ -17,11 +17,11 @@ from bridge import (
     metrics,
     opening,
     outbox,
+    reservations,
     sender,
     stopping,
     wakeups,
 )
-from bridge.chats import Reservation
 from bridge.events import Reason, State
 from bridge.exceptions import InvalidRequest, NoOpenChat, TemporarilyUnavailable
 from bridge.inbox import Look
@@ -29,6 +29,7 @@ from bridge.marks import digest, new_token
 from bridge.notes import By
 from bridge.outbox import Fate, Ticket
 from bridge.protocol import Json
+from bridge.reservations import Reservation
 from bridge.status import ChatStatus
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def open_chat(
     opened = Opened(None)
     while time.monotonic() < deadline:
         token = new_token()
-        reservation = chats.reserve(line_id, display_name, token)
+        reservation = reservations.reserve(line_id, display_name, token)
         if reservation is None:
             return Opened(None)
         logs.note_chat(reservation.session_id)
@@ -111,10 +112,11 @@ def _outcome(reservation: Reservation, deadline: float) -> Opened:
             if not opened.is_pending or left <= 0:
                 break
             bell.wait(min(left, LOOK_AGAIN_SECONDS))
+    if opened.ok:
+        return opened
     if opened.is_pending and reservation.mine:
         chats.finish(session_id, Reason.ERROR, facts={"by": By.DEADLINE})
-    if not opened.ok:
-        _wait_for_farewell(session_id, until=deadline + LAST_MOMENT_SECONDS)
+    _wait_for_farewell(session_id, until=deadline + LAST_MOMENT_SECONDS)
     return Opened(chats.look(session_id))
 
 

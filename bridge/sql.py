@@ -12,19 +12,25 @@ from typing import Any
 
 from django.db import connection, transaction
 
-# The database's clock, now and `%s` seconds from now; and what differs besides.
+# The database's clock, now and `%s` seconds from now; the highest id that any words of
+# an agent ever had, since ids are drawn in turn and none is drawn twice; and what
+# differs besides.
 DIALECTS = {
     "postgresql": {
         "true": "TRUE",
         "false": "FALSE",
         "now": "statement_timestamp()",
         "soon": "(statement_timestamp() + %s * interval '1 second')",
+        "drawn": "COALESCE(pg_sequence_last_value(pg_get_serial_sequence("
+        "'bridge_agentmessage', 'id')::regclass), 0)",
     },
     "sqlite": {
         "true": "1",
         "false": "0",
         "now": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
         "soon": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds')",
+        "drawn": "COALESCE((SELECT max(seq) FROM sqlite_sequence"
+        " WHERE name = 'bridge_agentmessage'), 0)",
     },
 }
 
@@ -43,8 +49,8 @@ class Result:
 
 
 class Statement:
-    """One SQL statement, with `{now}`, `{soon}` (takes seconds), `{true}`,
-    `{false}` and `%s`."""
+    """One SQL statement, with `{now}`, `{soon}` (takes seconds), `{drawn}`,
+    `{true}`, `{false}` and `%s`."""
 
     def __init__(self, text: str, **pieces: str) -> None:
         """Keep a statement; `pieces` are what else stands in braces in it."""

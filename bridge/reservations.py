@@ -1,0 +1,118 @@
+"""Who opens a customer's chat?
+
+Whoever's row it is: there is at most one open chat a customer, which the database
+sees to. All others wait for the outcome.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+
+from bridge.database import in_database, in_database_stepwise
+from bridge.models import Session
+from bridge.protocol import DEFAULT_POLL_TIMEOUT_SECONDS, FIRST_ACK, NewSession
+from bridge.sql import Script, Statement
+
+LEASE_SECONDS = 15
+FIRST_SEQUENCE = 1
+
+# An acknowledgement that a bot had for older chats is good for the new one, also where
+# these have been removed: see `inbox.highest_id`.
+INSERT = """
+    INSERT INTO bridge_session
+           (line_id, display_name, state,
+            poll_token, poll_until, send_token, send_until,
+            last_word_id, opened_at, active_at, bot_until, client_poll_timeout, ack,
+            sequence, batch, agent_words, undelivered, reconnecting, reason, agent,
+            host, live_agent_id, key, affinity_token, farewell)
+    SELECT %s, %s, 'opening', %s, {soon}, %s, {soon},
+           COALESCE((SELECT last_word_id FROM bridge_session
+                      WHERE line_id = %s ORDER BY id DESC LIMIT 1), {drawn}),
+           {now}, {now}, {now}, {poll_timeout}, {first_ack},
+           0, 0, 0, 0, {false}, '', '', '', '', '', '', ''
+     WHERE NOT EXISTS (SELECT 1 FROM bridge_session
+                        WHERE line_id = %s AND state <> 'ended')
+        ON CONFLICT DO NOTHING
+    """
+FIND = """
+    SELECT id, poll_token = %s AND key = '' FROM bridge_session
+     WHERE line_id = %s AND state <> 'ended'
+    """
+RESERVE = Script(
+    INSERT,
+    FIND,
+    poll_timeout=str(DEFAULT_POLL_TIMEOUT_SECONDS),
+    first_ack=str(FIRST_ACK),
+)
+BEGIN = Statement(
+    """
+    UPDATE bridge_session
+       SET host = %s, live_agent_id = %s, key = %s, affinity_token = %s,
+           client_poll_timeout = %s, sequence = {first_sequence},
+           poll_until = {soon}, send_until = {soon}
+     WHERE id = %s AND poll_token = %s AND state <> 'ended'
+    """,
+    first_sequence=str(FIRST_SEQUENCE),
+)
+# Held until the end of the transaction; the number only has to be our own.
+ADMIT_ONE = Statement("SELECT pg_advisory_xact_lock(%s)")
+ADMISSION_LOCK = 0x4C495645
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The open chat of a customer, and whether the caller is to open it."""
+
+    session_id: int
+    mine: bool
+
+
+def reserve(line_id: str, display_name: str, token: int) -> Reservation | None:
+    """Return the customer's open chat, a new one if there is none.
+
+    A new one belongs to `token`: both leases are taken, so that nobody polls or
+    ends it before its opener is done. None when MAX_OPEN_CHATS is reached.
+    """
+    if settings.MAX_OPEN_CHATS is None:
+        return _reserve(line_id, display_name, token)
+    return _reserve_if_room(line_id, display_name, token, settings.MAX_OPEN_CHATS)
+
+
+@in_database_stepwise
+def _reserve(line_id: str, display_name: str, token: int) -> Reservation:
+    while True:
+        row = RESERVE(
+            *(line_id, display_name, token, LEASE_SECONDS, token, LEASE_SECONDS),
+            *(line_id, line_id, token, line_id),
+        ).row
+        if row is not None:  # else the one that was open has just ended
+            session_id, mine = row
+            return Reservation(session_id, bool(mine))
+
+
+@in_database
+def _reserve_if_room(
+    line_id: str, display_name: str, token: int, most: int
+) -> Reservation | None:
+    """Let chats in one by one, so that there are never more than the limit."""
+    if connection.vendor == "postgresql":
+        ADMIT_ONE(ADMISSION_LOCK)
+    chats = Session.objects.open()
+    is_full = chats.count() >= most
+    if is_full and not chats.filter(line_id=line_id).exists():
+        return None
+    return _reserve(line_id, display_name, token)
+
+
+@in_database_stepwise
+def begin(session_id: int, token: int, host: str, new: NewSession) -> bool:
+    """Note what opens the chat at Salesforce, before it is asked to.
+
+    False when the chat is not ours any more: closed, or taken for dead.
+    """
+    begun = BEGIN(
+        *(host, new.id, new.key, new.affinity_token, new.client_poll_timeout),
+        *(LEASE_SECONDS, LEASE_SECONDS, session_id, token),
+    )
+    return bool(begun.count)
