@@ -20,7 +20,8 @@ import aiohttp
 from benchmarks.ways import Way
 
 OPENING_AT_ONCE = 40
-SETTLE_SECONDS = 3.0
+SETTLE_SECONDS = 20.0  # at most, for what is still on its way
+LOOK_SECONDS = 0.2
 
 
 @dataclass
@@ -130,7 +131,10 @@ class Load:
         agent_rate: float,
         customer_rate: float,
     ) -> None:
-        """Let agents and customers talk at these rates (words a second)."""
+        """Let agents and customers talk at these rates (words a second).
+
+        Returns when all that the agents said has arrived, or will not any more.
+        """
         until = time.monotonic() + seconds
 
         async def agent_says(line_id: str) -> None:
@@ -155,7 +159,9 @@ class Load:
             self._at_rate(agent_rate, until, agent_says),
             self._at_rate(customer_rate, until, customer_says),
         )
-        await asyncio.sleep(SETTLE_SECONDS)
+        settled = time.monotonic() + SETTLE_SECONDS
+        while self.to_bot.verdict()["lost"] and time.monotonic() < settled:
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _at_rate(
         self,
