@@ -19,7 +19,7 @@ CUSTOMER_RATE = 20.0
 TALK_SECONDS = 20.0
 IDLE_SECONDS = 30.0  # one whole hold of Salesforce's
 POLL_HOLD_SECONDS = 30.0
-SAMPLE_SECONDS = 0.2
+SAMPLE_SECONDS = 1.0
 
 
 def floor(folder: Path, chats: int, *, tls: bool) -> dict[str, Any]:
