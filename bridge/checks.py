@@ -5,7 +5,7 @@ same and a hint that names the variable to set; no value is shown, since some ar
 secrets.
 
 That the site is not https-only is said once, by `bridge.W002`. Django would say it
-four times (security.W004, W008, W012, W016), each time naming a setting that an
+four times (security.W004, W008, W010, W016), each time naming a setting that an
 operator cannot reach: here all four follow from `SSL`. So the settings silence
 these, and W002 looks at the four settings themselves.
 """

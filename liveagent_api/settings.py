@@ -162,7 +162,7 @@ SILENCED_SYSTEM_CHECKS = [
     # To be put on browsers' preload lists is for a domain's owner to ask for.
     "security.W021",
     # What follows from SSL is said once, by bridge.W002.
-    *("security.W004", "security.W008", "security.W012", "security.W016"),
+    *("security.W004", "security.W008", "security.W010", "security.W016"),
 ]
 
 # --- Logs ---------------------------------------------------------------------
