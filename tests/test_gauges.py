@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _here(monkeypatch):
     """Take the test's own thread for a database thread."""
-    monkeypatch.setattr(database, "_is_database_thread", lambda: True)
+    monkeypatch.setattr(database, "is_database_thread", lambda: True)
 
 
 def ago(seconds):
