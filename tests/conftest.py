@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import django
 import pytest
 
 from tests.harness.bot import END, Bot, hang_up_all, words
@@ -28,7 +29,11 @@ CLIENT_POLL_TIMEOUT_SECONDS = 3
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the markers."""
+    """Load Django, whose models the tests' modules import; name the markers.
+
+    pytest-django would do it before the variables above are there.
+    """
+    django.setup()
     config.addinivalue_line(
         "markers", "breaches(*names): the simulator may count these in this test"
     )

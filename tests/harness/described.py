@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import django
 from jsonschema import Draft202012Validator, FormatChecker
 
 Json = dict[str, Any]
@@ -19,7 +18,6 @@ Json = dict[str, Any]
 @functools.cache
 def document() -> Json:
     """Return the document as the service makes it."""
-    django.setup()
     from bridge import openapi
 
     return openapi.document()
