@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
 # What settings need to load; nothing here is reached.
-CHECK_ENV := SECRET_KEY=$$(head -c 40 /dev/urandom | base64 | tr -d '=+/\n') \
+CHECK_ENV := SECRET_KEY=$$(head -c 60 /dev/urandom | base64 | tr -d '=+/\n') \
 	LIVEAGENT_HOST=d.la1-c1-xxx.salesforceliveagent.com \
 	LIVEAGENT_ORGANIZATION_ID=00D000000000001 \
 	LIVEAGENT_DEPLOYMENT_ID=572000000000001 \
 	LIVEAGENT_BUTTON_ID=573000000000001 SSL=True HOST=example.org \
-	BRIDGE_TOKEN=$$(head -c 40 /dev/urandom | base64 | tr -d '=+/\n')
+	BRIDGE_TOKEN=$$(head -c 60 /dev/urandom | base64 | tr -d '=+/\n')
 
 .PHONY: help
 help: ## list the targets
