@@ -1,7 +1,7 @@
 """What do the four endpoints have in common?
 
 Method, token, content type, body, and the JSON in which every answer and every
-error goes out.
+error goes out. What may only be read is simpler, and here as well.
 """
 
 import functools
@@ -30,6 +30,8 @@ LARGEST_BODY = 256 * 1024  # bytes
 LARGEST_DISCARDED = 64 * 1024 * 1024  # bytes read and thrown away for a clean answer
 CHUNK = 64 * 1024
 RETRY_AFTER_SECONDS = 2
+
+READ = ("GET", "HEAD")
 
 BAD = {"type": "bad", "message": "bad request"}
 
@@ -63,6 +65,26 @@ def without_body(response: HttpResponse) -> HttpResponse:
     response["Content-Length"] = str(len(response.content))
     response.content = b""
     return response
+
+
+def reading(view: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Make a view answer GET and HEAD, and never from a cache."""
+
+    @csrf_exempt  # whatever else is sent is told that it may only read
+    @functools.wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        if request.method not in READ:
+            refusal = bad(
+                HTTPStatus.METHOD_NOT_ALLOWED, [{"field": None, "reason": "use GET"}]
+            )
+            refusal["Allow"] = ", ".join(READ)
+            return refusal
+        response = view(request)
+        response["Cache-Control"] = "no-store"
+        response["Content-Length"] = str(len(response.content))
+        return without_body(response) if request.method == "HEAD" else response
+
+    return checked
 
 
 def endpoint(payload: type[P]) -> Callable[[View[P]], Callable[..., HttpResponse]]:

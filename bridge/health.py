@@ -8,7 +8,6 @@ unreachable Salesforce is neither: that is said in the body, and no reason.
 """
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -16,7 +15,6 @@ from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
     CollectorRegistry,
@@ -25,37 +23,16 @@ from prometheus_client import (
 
 from bridge import gauges, heartbeats, metrics, reachability, stopping, tokens
 from bridge.database import in_database_stepwise
-from bridge.endpoint import answer, bad, without_body
+from bridge.endpoint import answer, bad, reading
 from bridge.exceptions import DatabaseUnavailable, Unauthorized
 from bridge.shared import SharedLook
 
 ANSWER_SECONDS = 2.0
-READ = ("GET", "HEAD")
 
 STOPPING = "stopping"
 UNREACHABLE = "database unreachable"
 UNMIGRATED = "migrations missing"
 STANDS_STILL = "supervisor stands still"
-
-View = Callable[[HttpRequest], HttpResponse]
-
-
-def reading(view: View) -> View:
-    """Make a view answer GET and HEAD, and never from a cache."""
-
-    @csrf_exempt  # whatever else is sent is told that it may only read
-    @functools.wraps(view)
-    def checked(request: HttpRequest) -> HttpResponse:
-        if request.method not in READ:
-            refusal = bad(HTTPStatus.METHOD_NOT_ALLOWED, [])
-            refusal["Allow"] = ", ".join(READ)
-            return refusal
-        response = view(request)
-        response["Cache-Control"] = "no-store"
-        response["Content-Length"] = str(len(response.content))
-        return without_body(response) if request.method == "HEAD" else response
-
-    return checked
 
 
 @reading

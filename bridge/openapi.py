@@ -1,7 +1,8 @@
 """How is the API described, for people and for programs?
 
 One OpenAPI 3.1 document. What goes in comes from the models that check it, what
-comes out is written here, beside the sentences that the views answer with.
+comes out is written here, beside the sentences that the views answer with. The
+platform's probes and the metrics are in it as well.
 """
 
 import functools
@@ -10,8 +11,8 @@ from typing import Any
 from django.conf import settings
 from pydantic.json_schema import GenerateJsonSchema
 
-from bridge import views
-from bridge.endpoint import BAD, LARGEST_BODY
+from bridge import health, views
+from bridge.endpoint import BAD, LARGEST_BODY, READ
 from bridge.events import Reason, State
 from bridge.payloads import (
     DEEPEST_ENTITY,
@@ -22,6 +23,7 @@ from bridge.payloads import (
     Payload,
     Send,
 )
+from bridge.reachability import REACHABLE, UNKNOWN, UNREACHABLE
 from bridge.services import FULL
 
 Json = dict[str, Any]
@@ -36,8 +38,9 @@ optional key that is `null` counts as absent. Text may hold neither NUL nor a lo
 surrogate, numbers neither NaN nor Infinity. Lengths are in characters. Every answer
 is out within 25 seconds. Answers may get further keys.
 
-Where https is asked for, http is answered with a redirect. An unknown path is 404,
-with the same body as the other refusals.
+Where https is asked for, http is answered with a redirect; the two probes do without.
+An unknown path is 404, with the same body as the other refusals. What is there for
+`GET` answers `HEAD` as well.
 """
 
 BEARER = "bearer"
@@ -89,17 +92,55 @@ def _paths() -> Json:
             {"line_id": "U1", "message": "こんにちは", "message_id": "100001"},
         ),
         "/close": _endpoint(Close, "End the chat.", ("Closed",), {"line_id": "U1"}),
-        "/openapi.json": {
-            "get": {
-                "operationId": "openapi",
-                "summary": "Describe the API.",
-                "security": [],
-                "responses": {
-                    "200": _json_answer("This document.", {"type": "object"}),
-                    "405": _refusal(405, {"const": "GET, HEAD"}),
-                },
-            }
-        },
+        "/openapi.json": _public(
+            "openapi",
+            "Describe the API.",
+            {
+                "200": _json_answer("This document.", {"type": "object"}),
+                "400": _wrong_host(),
+            },
+        ),
+        "/healthz": _public(
+            "healthz",
+            "Say that the process lives.",
+            {"200": _json_answer("It does.", _ref("schemas", "Alive"))},
+        ),
+        "/readyz": _public(
+            "readyz",
+            "Say whether the process does its work.",
+            {
+                "200": _json_answer("It does.", _ref("schemas", "Ready")),
+                "503": _json_answer("It does not.", _ref("schemas", "NotReady")),
+            },
+        ),
+        "/metrics": _to_read(
+            "metrics",
+            "Say what was counted, for Prometheus.",
+            {
+                "200": _metrics(),
+                "400": _wrong_host(),
+                "401": _ref("responses", "401"),
+            },
+        ),
+    }
+
+
+def _public(name: str, summary: str, responses: Json) -> Json:
+    """Return a path that is there to be read, and asks for no token."""
+    path = _to_read(name, summary, responses)
+    path["get"]["security"] = []
+    return path
+
+
+def _to_read(name: str, summary: str, responses: Json) -> Json:
+    """Return a path that is there to be read; `responses` by status, as text."""
+    refusal = _refusal(405, {"const": ", ".join(READ)})
+    return {
+        "get": {
+            "operationId": name,
+            "summary": summary,
+            "responses": {**responses, "405": refusal},
+        }
     }
 
 
@@ -137,6 +178,15 @@ def _json_answer(description: str, schema: Json) -> Json:
         "description": description,
         "content": {"application/json": {"schema": schema}},
     }
+
+
+def _metrics() -> Json:
+    content = {"text/plain": {"schema": TEXT}}
+    return {"description": "In Prometheus's text format.", "content": content}
+
+
+def _wrong_host() -> Json:
+    return _json_answer("The host is not one of `HOST`.", _ref("schemas", "Bad"))
 
 
 def _ref(kind: str, name: str) -> Json:
@@ -178,6 +228,7 @@ def _refusal(status: int, header: Json | None) -> Json:
 
 TEXT: Json = {"type": "string"}
 COUNT: Json = {"type": "integer", "minimum": 0}
+COUNTED = ["integer", "null"]  # null without a database
 QUEUE = {
     "queue_position": {**COUNT, "description": "While waiting, if it is known."},
     "estimated_wait": {**COUNT, "description": "Seconds; the same."},
@@ -208,6 +259,9 @@ def _schemas() -> Json:
         "Ended": _answer("end", views.ENDED, **_end()),
         "Sent": _answer("send", "send"),
         "Closed": _answer("end", views.CLOSED, **_end()),
+        "Alive": _object({"status": {"const": "alive"}}, {}),
+        "Ready": _readiness("ready", {"type": "array", "maxItems": 0}, COUNT),
+        "NotReady": _readiness("not ready", _reasons(), {**COUNT, "type": COUNTED}),
         "Bad": _bad(),
     }
 
@@ -254,6 +308,24 @@ def _end() -> Json:
             "description": "How many words answered `send` the agent never got.",
         },
     }
+
+
+def _readiness(status: str, reasons: Json, unanswered: Json) -> Json:
+    """Return what `/readyz` answers; Salesforce is never among the reasons."""
+    counted = {**unanswered, "description": "Of the whole deployment."}
+    state = {
+        **_one_of(UNKNOWN, REACHABLE, UNREACHABLE),
+        "description": "By the last call of this process.",
+    }
+    salesforce = _object({"state": state, "unanswered_chats": counted}, {})
+    said = {"status": {"const": status}, "reasons": reasons, "salesforce": salesforce}
+    return _object(said, {})
+
+
+def _reasons() -> Json:
+    known = _one_of(health.STOPPING, health.UNREACHABLE, health.UNMIGRATED)
+    silent = {**TEXT, "pattern": f"^{health.STANDS_STILL}: "}
+    return {"type": "array", "minItems": 1, "items": {"anyOf": [known, silent]}}
 
 
 def _bad() -> Json:

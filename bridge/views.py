@@ -8,11 +8,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
-from django.views.decorators.csrf import csrf_exempt
 
 from bridge import delivery, metrics, payloads, services
 from bridge.delivery import DeliveringResponse
-from bridge.endpoint import answer, bad, endpoint, without_body
+from bridge.endpoint import answer, bad, endpoint, reading
 from bridge.events import State
 from bridge.inbox import Handout
 from bridge.middleware import is_page
@@ -117,18 +116,14 @@ def _delivering(words: Handout, is_there: Any) -> HttpResponse:
 # --- the description ----------------------------------------------------------
 
 
-@csrf_exempt  # so that a POST is told that it is none
+@reading
 def description(request: HttpRequest) -> HttpResponse:
-    """Answer GET and HEAD with the OpenAPI document; it holds nothing secret."""
-    if request.method not in ("GET", "HEAD"):
-        refusal = bad(405, [{"field": None, "reason": "use GET"}])
-        refusal["Allow"] = "GET, HEAD"
-        return refusal
+    """Answer with the OpenAPI document; it holds nothing secret."""
     # Most processes are never asked, and need not hold it.
     from bridge import openapi
 
     described: HttpResponse = answer(openapi.document())
-    return without_body(described) if request.method == "HEAD" else described
+    return described
 
 
 # --- errors outside the views -------------------------------------------------

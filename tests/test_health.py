@@ -1,5 +1,6 @@
 """Does the service say that it lives, whether it is ready, and why not?"""
 
+import json
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from django.test import RequestFactory
 from bridge import health, heartbeats, reachability, stopping, supervisor
 from bridge.exceptions import DatabaseUnavailable
 from bridge.shared import SharedLook
+from tests.harness import described
 from tests.harness.databases import migrate
 from tests.harness.processes import free_port
 from tests.harness.service import Service
@@ -21,19 +23,22 @@ from tests.harness.waiting import until
 OwnService = Callable[..., Service]
 
 WITHIN_SECONDS = 5
+JSON = {"content-type": "application/json"}
 
 
 def ask(
     service: Service, path: str, method: str = "GET", **headers: str
 ) -> requests.Response:
     """Ask as a platform does, which follows no redirect and has no patience."""
-    return requests.request(
+    answer = requests.request(
         method,
         f"{service.url}{path}",
         headers=headers,
         timeout=WITHIN_SECONDS,
         allow_redirects=False,
     )
+    described.check_read(answer)
+    return answer
 
 
 def reasons(service: Service) -> list[str]:
@@ -172,6 +177,7 @@ def test_a_stopping_process_is_not_ready(own_service: OwnService):
             stop.join()
 
     assert body["reasons"] == ["stopping"]
+    described.check("/readyz", 503, JSON, json.dumps(body).encode(), "get")
 
 
 def readyz():
@@ -196,6 +202,7 @@ def test_a_loop_that_has_fallen_silent(monkeypatch):
     answer = readyz()
     assert answer.status_code == 503
     assert b'"reasons":["supervisor stands still: look_after_chats"]' in answer.content
+    described.check("/readyz", 503, JSON, answer.content, "get")
 
 
 @pytest.mark.usefixtures("sound_database")

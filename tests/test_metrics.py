@@ -12,6 +12,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import begin_chat, new_line_id
+from tests.harness import described
 from tests.harness.bot import CLOSED, END, SENT, Bot, words
 from tests.harness.processes import ROOT, free_port
 from tests.harness.salesforce import Chat, Salesforce, Simulator
@@ -26,7 +27,9 @@ YEARS_AGO = "'2020-01-01 00:00:00'"
 def scrape(service: Service, **headers: str) -> requests.Response:
     """Read the metrics, each time on a connection of its own."""
     url = f"{service.url}/metrics"
-    return requests.get(url, headers=headers, timeout=10, allow_redirects=False)
+    answer = requests.get(url, headers=headers, timeout=10, allow_redirects=False)
+    described.check_read(answer)
+    return answer
 
 
 def samples(service: Service) -> dict[str, float]:

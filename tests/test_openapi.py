@@ -1,5 +1,6 @@
 """Is the API described, and is the description true?"""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,8 @@ from tests.harness.bot import Bot
 from tests.harness.service import Service
 
 ENDPOINTS = ("/init", "/messages", "/send", "/close")
+PUBLIC = ("/openapi.json", "/healthz", "/readyz")
+JSON = {"content-type": "application/json"}
 
 
 def test_the_document_is_valid():
@@ -23,9 +26,9 @@ def test_the_document_is_served(service: Service):
     response = requests.get(f"{service.url}/openapi.json", timeout=30)
 
     assert response.status_code == 200
-    assert response.headers["content-type"] == "application/json"
+    described.check_read(response)
     assert response.json() == openapi.document()
-    assert set(response.json()["paths"]) >= {*ENDPOINTS, "/openapi.json"}
+    assert set(response.json()["paths"]) == {*ENDPOINTS, *PUBLIC, "/metrics"}
 
 
 def test_head_has_the_headers_of_get(service: Service):
@@ -42,9 +45,8 @@ def test_head_has_the_headers_of_get(service: Service):
 def test_the_document_can_only_be_got(service: Service, method: str):
     response = requests.request(method, f"{service.url}/openapi.json", timeout=30)
 
-    headers = {name.lower(): value for name, value in response.headers.items()}
     assert response.status_code == 405
-    described.check("/openapi.json", 405, headers, response.content, "get")
+    described.check_read(response)
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
@@ -67,6 +69,9 @@ def test_with_a_token_the_document_asks_for_it_and_is_open_all_the_same(
     response = requests.get(f"{service.url}/openapi.json", timeout=30)
 
     assert response.json()["security"] == [{"bearer": []}]
+    for path, item in response.json()["paths"].items():
+        for operation in item.values():
+            assert operation.get("security") == ([] if path in PUBLIC else None)
     assert "a-token-of-the-tests" not in response.text
 
 
@@ -101,12 +106,35 @@ def test_under_ssl_the_document_is_redirected(own_service: Callable[..., Service
 )
 def test_an_answer_that_is_not_described_would_be_noticed(status: int, raw: bytes):
     with pytest.raises((AssertionError, ValidationError)):
-        described.check("/messages", status, {"content-type": "application/json"}, raw)
+        described.check("/messages", status, JSON, raw)
+
+
+def readiness(status: str, reasons: list[str], chats: int | None = 0, **more: str):
+    salesforce = {"state": "unknown", "unanswered_chats": chats, **more}
+    return {"status": status, "reasons": reasons, "salesforce": salesforce}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, readiness("not ready", ["stopping"])),
+        (200, readiness("ready", ["stopping"])),
+        (200, readiness("ready", [], None)),
+        (200, readiness("ready", [], state="away")),
+        (200, readiness("ready", [], more="yes")),
+        (503, readiness("ready", [])),
+        (503, readiness("not ready", [])),
+        (503, readiness("not ready", ["tired"])),
+        (500, readiness("not ready", ["stopping"])),
+    ],
+)
+def test_a_readiness_that_is_not_described_would_be_noticed(status: int, body: dict):
+    with pytest.raises((AssertionError, ValidationError)):
+        described.check("/readyz", status, JSON, json.dumps(body).encode(), "get")
 
 
 def test_an_answer_without_its_header_would_be_noticed():
     raw = b'{"type":"bad","message":"bad request","errors":[]}'
-    headers = {"content-type": "application/json"}
     with pytest.raises(AssertionError, match="Retry-After"):
-        described.check("/send", 503, headers, raw)
-    described.check("/send", 503, {**headers, "retry-after": "2"}, raw)
+        described.check("/send", 503, JSON, raw)
+    described.check("/send", 503, {**JSON, "retry-after": "2"}, raw)

@@ -9,7 +9,9 @@ import functools
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+import requests
 from jsonschema import Draft202012Validator, FormatChecker
 
 Json = dict[str, Any]
@@ -41,7 +43,21 @@ def check(
     for name, header in response.get("headers", {}).items():
         assert name.lower() in headers, f"{path}: {status} without {name}"
         _validate(header["schema"], headers[name.lower()])
-    _validate(response["content"][content_type]["schema"], json.loads(raw))
+    is_json = content_type == "application/json"
+    value = json.loads(raw) if is_json else raw.decode()
+    _validate(response["content"][content_type]["schema"], value)
+
+
+def check_read(answer: requests.Response) -> None:
+    """Fail unless the answer to a GET, or to what should be one, is described.
+
+    Redirects are no answers, and those to HEAD have no body to be compared.
+    """
+    if answer.is_redirect or answer.request.method == "HEAD":
+        return
+    headers = dict(answer.headers.lower_items())
+    path = urlsplit(answer.url).path
+    check(path, answer.status_code, headers, answer.content, "get")
 
 
 def _resolved(node: Json) -> Json:
