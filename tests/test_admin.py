@@ -1,12 +1,9 @@
 """What does an operator see and do in the admin, through the real server?"""
 
 import re
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 
-import psycopg2
 import pytest
 import requests
 
@@ -36,35 +33,10 @@ def make_user(service, *arguments):
     )
 
 
-def connect(service):
-    """Open the service's database itself."""
-    url = service.database.url
-    if service.database.is_postgresql:
-        return psycopg2.connect(url)
-    return sqlite3.connect(url.removeprefix("sqlite:///"))
-
-
-def rows(service, statement):
-    """Ask the service's database itself."""
-    connection = connect(service)
-    with closing(connection), closing(connection.cursor()) as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()
-
-
-def execute(service, statement):
-    """Change something in the service's database."""
-    connection = connect(service)
-    with closing(connection), closing(connection.cursor()) as cursor:
-        cursor.execute(statement)
-        connection.commit()
-
-
 def secrets_of(service, line_id):
     """Return what must not be shown, as the database holds it."""
     columns = ", ".join(SECRET_COLUMNS)
-    ((*secrets,),) = rows(
-        service,
+    ((*secrets,),) = service.database.execute(
         f"SELECT {columns} FROM bridge_session WHERE line_id = '{line_id}'",
     )
     assert all(secrets)
@@ -214,7 +186,7 @@ def test_nothing_can_be_edited(operator, service, bot, chat):
     assert operator.get(f"{LIST}add/").status_code == 403
     assert operator.post(f"{LIST}add/", **fields).status_code == 403
     select = f"SELECT display_name FROM bridge_session WHERE line_id = '{bot.line_id}'"
-    assert rows(service, select) == [("山田 花子",)]
+    assert service.database.execute(select) == [("山田 花子",)]
     assert chat.state == "established"
 
 

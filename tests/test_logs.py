@@ -5,18 +5,15 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 import requests
 
@@ -94,22 +91,12 @@ def faulty_service(
     database.drop()
 
 
-def on_database(service: Service, statement: str) -> list[Any]:
-    """Run a statement beside the service."""
-    url = service.database.url
-    if service.database.is_postgresql:
-        opened: Any = psycopg2.connect(url)
-    else:
-        opened = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)
-    with closing(opened) as connection, connection, closing(connection.cursor()) as at:
-        at.execute(statement)
-        return list(at.fetchall()) if at.description else []
-
-
 def credentials(service: Service) -> set[str]:
     """Return what opens the chats at Salesforce, as the service keeps it."""
     columns = 'SELECT "key", affinity_token, live_agent_id FROM bridge_session'
-    found = {value for row in on_database(service, columns) for value in row if value}
+    found = {
+        value for row in service.database.execute(columns) for value in row if value
+    }
     # A key is made of the session's id, a time and a signature.
     return found | {part for value in found for part in value.split("!")}
 
@@ -117,7 +104,7 @@ def credentials(service: Service) -> set[str]:
 def id_of_chat(bot: Bot) -> int:
     """Return the service's own id of a customer's only chat."""
     wanted = f"SELECT id FROM bridge_session WHERE line_id = '{bot.line_id}'"
-    [(session_id,)] = on_database(bot.service, wanted)
+    [(session_id,)] = bot.service.database.execute(wanted)
     return int(session_id)
 
 
@@ -377,7 +364,7 @@ def test_nothing_private_is_in_any_line(
     lose_the_database(service, bot)
     service.stop()
     alone = faulty_service(LIVEAGENT_HOST=NOBODY)
-    on_database(alone, "ALTER TABLE gone RENAME TO bridge_session")
+    alone.database.execute("ALTER TABLE gone RENAME TO bridge_session")
     other = Bot(alone, f"{MARK}{uuid.uuid4().hex}", token=TOKEN)
     assert other.init(private("name")).outcome == NOT_CONNECTED
     alone.kill()
@@ -473,7 +460,7 @@ def fail_inside(service: Service, bot: Bot) -> None:
 
 def lose_the_database(service: Service, bot: Bot) -> None:
     """Take the tables away: PostgreSQL's errors quote the statement."""
-    on_database(service, "ALTER TABLE bridge_session RENAME TO gone")
+    service.database.execute("ALTER TABLE bridge_session RENAME TO gone")
     assert bot.send(private("lost")).status in {500, 503}
     assert bot.init(private("name")).status in {500, 503}
     until(lambda: lines_with(service, logger="bridge.supervisor"), "it is noticed")

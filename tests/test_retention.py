@@ -1,13 +1,9 @@
 """Is what has ended long ago, or of one customer, removed; and nothing else?"""
 
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
-from typing import Any
 
-import psycopg2
 import pytest
 
 from tests.conftest import begin_chat, new_line_id
@@ -40,21 +36,6 @@ def manage(service: Service, *arguments: str, stdin: str = "") -> tuple[int, str
     return done.returncode, done.stdout + done.stderr
 
 
-def ask(service: Service, statement: str, *parameters: Any) -> list[Any]:
-    """Carry out a statement on the service's database; returns the rows."""
-    url = service.database.url
-    if service.database.is_postgresql:
-        connection: Any = psycopg2.connect(url)
-    else:
-        connection = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)
-        statement = statement.replace("%s", "?")
-    with closing(connection), closing(connection.cursor()) as cursor:
-        cursor.execute(statement, parameters)
-        rows = cursor.fetchall() if cursor.description else []
-        connection.commit()
-        return list(rows)
-
-
 def tables_with(service: Service, text: str) -> list[str]:
     """Return the tables with this text in any column of any row."""
     if service.database.is_postgresql:
@@ -62,8 +43,8 @@ def tables_with(service: Service, text: str) -> list[str]:
     else:
         listed = "SELECT name FROM sqlite_master WHERE type = 'table'"
     found = []
-    for (table,) in ask(service, listed):
-        rows = ask(service, f'SELECT * FROM "{table}"')
+    for (table,) in service.database.execute(listed):
+        rows = service.database.execute(f'SELECT * FROM "{table}"')
         if any(text in str(value) for row in rows for value in row):
             found.append(table)
     return sorted(found)
@@ -71,7 +52,7 @@ def tables_with(service: Service, text: str) -> list[str]:
 
 def chats_of(service: Service, line_id: str) -> int:
     statement = "SELECT count(*) FROM bridge_session WHERE line_id = %s"
-    return int(ask(service, statement, line_id)[0][0])
+    return int(service.database.execute(statement, line_id)[0][0])
 
 
 def age(service: Service, line_id: str, ended_at: str = "2020-01-01 00:00:00") -> None:
@@ -79,7 +60,7 @@ def age(service: Service, line_id: str, ended_at: str = "2020-01-01 00:00:00") -
     statement = (
         "UPDATE bridge_session SET ended_at = %s WHERE line_id = %s AND state = 'ended'"
     )
-    ask(service, statement, ended_at, line_id)
+    service.database.execute(statement, ended_at, line_id)
 
 
 @pytest.fixture
@@ -128,7 +109,7 @@ def test_only_what_is_as_old_as_asked_goes(service: Service, salesforce: Salesfo
         ago = "now() - interval '47 hours'"
     else:
         ago = "datetime('now', '-47 hours')"
-    ask(service, f"UPDATE bridge_session SET ended_at = {ago}")
+    service.database.execute(f"UPDATE bridge_session SET ended_at = {ago}")
 
     assert manage(service, "prune", "--days", "2") == (0, "chats removed: 0\n")
     assert chats_of(service, bot.line_id) == 1
@@ -149,8 +130,7 @@ def test_more_chats_than_one_transaction_takes(
     numbers = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<450)"
     )
-    ask(
-        service,
+    service.database.execute(
         f"{numbers} INSERT INTO bridge_session (line_id, {listed})"
         f" SELECT 'old', {listed} FROM bridge_session CROSS JOIN n",
     )
@@ -164,14 +144,16 @@ def column_names(service: Service, table: str) -> list[str]:
     if service.database.is_postgresql:
         listed = "SELECT column_name FROM information_schema.columns"
         return [
-            name for (name,) in ask(service, f"{listed} WHERE table_name = '{table}'")
+            name
+            for (name,) in service.database.execute(
+                f"{listed} WHERE table_name = '{table}'"
+            )
         ]
-    return [row[1] for row in ask(service, f"PRAGMA table_info({table})")]
+    return [row[1] for row in service.database.execute(f"PRAGMA table_info({table})")]
 
 
 def test_an_open_chat_is_left_alone(bot: Bot, service: Service, chat: Chat):
-    ask(
-        service,
+    service.database.execute(
         "UPDATE bridge_session SET opened_at = %s, active_at = %s",
         *["2020-01-01 00:00:00"] * 2,
     )
@@ -189,7 +171,7 @@ def test_a_conversation_goes_on_while_others_are_pruned(
 ):
     an_ended_chat(service, salesforce, "古い")
     age_all = "UPDATE bridge_session SET ended_at = %s WHERE state = 'ended'"
-    ask(service, age_all, "2020-01-01 00:00:00")
+    service.database.execute(age_all, "2020-01-01 00:00:00")
     chat = begin_chat(bot, salesforce)
     with subprocess.Popen(
         [sys.executable, "manage.py", "prune", "--days", "1"],
@@ -292,7 +274,7 @@ def secrets_of(service: Service, line_id: str) -> tuple[str, ...]:
         "SELECT key, affinity_token, live_agent_id FROM bridge_session"
         " WHERE line_id = %s AND state <> 'ended'"
     )
-    [secrets] = ask(service, statement, line_id)
+    [secrets] = service.database.execute(statement, line_id)
     assert all(secrets)
     return tuple(secrets)
 

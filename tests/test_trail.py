@@ -16,7 +16,7 @@ from tests.harness.bot import (
     words,
 )
 from tests.harness.waiting import until
-from tests.test_admin import execute, rows, secrets_of
+from tests.test_admin import secrets_of
 
 TAKEN = ("taken", {"position": 0})
 JOINED = ("agent_joined", {"agent": "Riley"})
@@ -27,8 +27,7 @@ AT_ONCE = 20
 
 def trail(service, line_id):
     """Return what is noted of this customer's chats: kinds and facts."""
-    found = rows(
-        service,
+    found = service.database.execute(
         "SELECT e.kind, e.facts FROM bridge_sessionevent e"
         " JOIN bridge_session s ON s.id = e.session_id"
         f" WHERE s.line_id = '{line_id}' ORDER BY e.id",
@@ -149,7 +148,7 @@ def test_a_poll_that_is_refused(bot, chat, salesforce, status, error):
 @pytest.mark.breaches("wrong_sequence")
 def test_numbers_out_of_sync(bot, service, chat):
     mine = f"WHERE line_id = '{bot.line_id}'"
-    execute(service, f"UPDATE bridge_session SET sequence = 5 {mine}")
+    service.database.execute(f"UPDATE bridge_session SET sequence = 5 {mine}")
     assert bot.send("はい").outcome == SENT
     noted = dict(wait_for(bot, "out_of_sync"))["out_of_sync"]
     assert (noted["sent"], noted["actual"], noted["used"]) == (6, 1, 2)
@@ -210,7 +209,9 @@ def test_a_farewell_that_nobody_hears(bot, service, chat, salesforce):
     salesforce.fault("DeleteSession", "status", times=None, status=502)
     held = bot.hold("/close")
     wait_for(bot, "ended")
-    execute(service, "UPDATE bridge_session SET farewell_until = '2020-01-01 00:00:00'")
+    service.database.execute(
+        "UPDATE bridge_session SET farewell_until = '2020-01-01 00:00:00'"
+    )
     assert held.answer().outcome == CLOSED
     facts = {"resource": "System/SessionId", "status": 502, "error": "ServerFault"}
     found = wait_for(bot, "farewell_failed")
@@ -247,7 +248,7 @@ def test_it_is_bounded_and_the_end_has_its_place(bot, chat):
 
 @pytest.mark.mortal_service
 def test_a_chat_does_not_depend_on_it(bot, service, salesforce):
-    execute(service, "DROP TABLE bridge_sessionevent")
+    service.database.execute("DROP TABLE bridge_sessionevent")
     chat = begin_chat(bot, salesforce)
     chat.handover().say("二")
     assert bot.messages().outcome == words("二")

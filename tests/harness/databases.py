@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
@@ -33,14 +33,20 @@ class Database:
         """Whether it is PostgreSQL rather than SQLite."""
         return self.url.startswith("postgres")
 
-    def execute(self, statement: str) -> None:
-        """Carry out a statement behind the server's back."""
+    def execute(self, statement: str, *parameters: Any) -> list[Any]:
+        """Carry out a statement behind the server's back; returns its rows, if any.
+
+        A parameter's place is `%s`.
+        """
         if self.is_postgresql:
-            connection = psycopg2.connect(self.url)
+            opened: Any = psycopg2.connect(self.url)
         else:
-            connection = sqlite3.connect(self.url.removeprefix("sqlite:///"))
-        with closing(connection), connection:
-            connection.cursor().execute(statement)
+            path = self.url.removeprefix("sqlite:///")
+            opened = sqlite3.connect(path, timeout=10)
+            statement = statement.replace("%s", "?")
+        with closing(opened), opened, closing(opened.cursor()) as cursor:
+            cursor.execute(statement, parameters)
+            return list(cursor.fetchall()) if cursor.description else []
 
 
 class Databases(Protocol):
