@@ -29,6 +29,8 @@ LIFE_SECONDS = (60.0, 180.0)
 WORDS_SECONDS = (5.0, 25.0)  # between two exchanges of one chat
 SAMPLE_SECONDS = 5.0
 WARM_UP = 0.25  # of the whole time
+LAST_SECONDS = 15.0  # in which all chats end at once; not looked at any more
+FAILURES = (OSError, aiohttp.ClientError, TimeoutError)
 
 
 class Soak:
@@ -53,7 +55,7 @@ class Soak:
             try:
                 await self._live(line_id, until)
                 self.chats += 1
-            except (OSError, aiohttp.ClientError, TimeoutError):
+            except FAILURES:
                 self.errors += 1
 
     async def _live(self, line_id: str, until: float) -> None:
@@ -93,6 +95,9 @@ class Soak:
                 words = await self._way.receive(line_id)
             except EOFError:
                 return
+            except FAILURES:
+                self.errors += 1
+                words = []
             self.words += len(words)
 
 
@@ -117,7 +122,8 @@ async def _soak(
         soak = Soak(way, http, simulator, trust)
         began = time.monotonic()
         people = [
-            asyncio.create_task(soak.go_on(began + seconds)) for _ in range(chats)
+            asyncio.create_task(soak.go_on(began + seconds + LAST_SECONDS))
+            for _ in range(chats)
         ]
         while time.monotonic() < began + seconds:
             await asyncio.sleep(SAMPLE_SECONDS)

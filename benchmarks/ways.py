@@ -70,7 +70,7 @@ class ThroughService:
 
     async def close(self, line_id: str) -> None:
         """POST /close."""
-        await self._post("close", self._homes.pop(line_id), line_id=line_id)
+        await self._post("close", self._homes[line_id], line_id=line_id)
 
     async def _post(self, path: str, url: str, **body: str) -> dict[str, Any]:
         async with self._http.post(f"{url}/{path}", json=body) as answer:
