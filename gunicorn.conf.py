@@ -5,6 +5,7 @@ the application, so nothing here may import Django's database layer, requests or
 the application itself.
 """
 
+import atexit
 import gc
 import os
 import shutil
@@ -34,6 +35,8 @@ graceful_timeout = 28  # seconds; Heroku kills after 30
 # Seconds; bots come back on the same connection at once. A connection that is kept
 # counts as busy when the worker is told to stop, so it must not be kept for long.
 keepalive = 5
+# A caller's SCRIPT_NAME would be taken for ours, and answered with a fault.
+forwarder_headers = ""
 control_socket_disable = True
 loglevel = "info" if settings.LOG_LEVEL == "DEBUG" else settings.LOG_LEVEL.lower()
 
@@ -46,6 +49,12 @@ class logger_class(glogging.Logger):
     """
 
     access_log_enabled = False
+
+    def warning(self, msg, *args, **kwargs):
+        """Say along with it what it is about: the type of what is being handled."""
+        kwargs.setdefault("exc_info", sys.exc_info()[0] is not None)
+        kwargs.setdefault("stacklevel", 3)
+        super().warning(msg, *args, **kwargs)
 
     def setup(self, cfg):
         super().setup(cfg)
@@ -63,6 +72,16 @@ COLLECT_AFTER = (5_000, 10, 200)
 # Where the server processes keep their counts, so that each can tell the sum. A new
 # folder, since counts left over from another run would be added.
 counts = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="liveagent-")
+master = os.getpid()
+
+
+def leave_nothing_behind():
+    """Remove the counts when the process that made the folder ends, and no worker."""
+    if os.getpid() == master:
+        shutil.rmtree(counts, ignore_errors=True)
+
+
+atexit.register(leave_nothing_behind)
 
 
 def post_worker_init(worker):
@@ -91,11 +110,6 @@ def child_exit(server, worker):
     """
     for gauge in Path(counts).glob(f"gauge_live*_{worker.pid}.db"):
         gauge.unlink()
-
-
-def on_exit(server):
-    """Leave nothing behind."""
-    shutil.rmtree(counts, ignore_errors=True)
 
 
 def post_fork(server, worker):

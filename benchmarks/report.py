@@ -9,6 +9,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = DOCS / "benchmarks.md"
 PLOT = DOCS / "benchmarks.png"
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
+SOAK_BEGIN, SOAK_END = "<!-- soak -->", "<!-- end of soak -->"
 
 # What the table says, with its place in the results and how it is written.
 ROWS = (
@@ -78,12 +79,27 @@ def _processes(found: dict[str, Any]) -> str:
 
 def write(everything: dict[str, Any]) -> None:
     """Write the tables into their place on the page, and draw the plot."""
-    text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    tables = "\n".join(map(table, everything.values()))
-    PAGE.write_text(f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
+    _put("\n".join(map(table, everything.values())), BEGIN, END)
     draw(next(iter(everything.values())))
+
+
+def write_soak(found: dict[str, Any]) -> None:
+    """Write what a soak has shown into its place on the page."""
+    memory = found["memory_mib"]
+    lines = (
+        f"{found['taken_on']}; {found['machine']}.",
+        f"{found['minutes']:.0f} minutes, {found['chats_at_a_time']} chats at a time,",
+        f"{found['chats']} in all, and {found['words']} words of agents;",
+        f"{found['errors']} errors. Memory between {memory['least']:.0f} and",
+        f"{memory['most']:.0f} MiB, {memory['last']:.0f} at the end; slope",
+        f"**{found['slope_mib_per_hour']:+.1f} MiB an hour**.",
+    )
+    _put("\n".join(lines) + "\n", SOAK_BEGIN, SOAK_END)
+
+
+def _put(text: str, begin: str, end: str) -> None:
+    before, _, rest = PAGE.read_text().partition(begin)
+    PAGE.write_text(f"{before}{begin}\n\n{text}\n{end}{rest.partition(end)[2]}")
 
 
 def table(found: dict[str, Any]) -> str:

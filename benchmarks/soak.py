@@ -167,5 +167,6 @@ if __name__ == "__main__":
         int(os.environ.get("SOAK_CHATS", "500")),
     )
     (Path(__file__).parent / "soak.json").write_text(json.dumps(found) + "\n")
+    report.write_soak(found)
     shown = {key: value for key, value in found.items() if key != "samples"}
     print(json.dumps(shown, indent=2))

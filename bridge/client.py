@@ -287,8 +287,8 @@ def _noted(resource: str) -> Iterator[_Note]:
         seconds = time.monotonic() - started
         outcome = str(note.status) if note.status else _without_answer(failure)
         metrics.salesforce_called(resource, outcome, seconds)
-        reachability.note(outcome)
-        _log(resource, note.status, failure, 1000 * seconds)
+        was_away = reachability.note(outcome)
+        _log(resource, note.status, failure, 1000 * seconds, was_away)
         failure = None  # it leads here by its frames, and would outlive the call
 
 
@@ -296,11 +296,22 @@ def _without_answer(failure: BaseException | None) -> str:
     return getattr(failure, "outcome", TransportError.outcome)
 
 
-def _log(resource: str, status: int, failure: BaseException | None, ms: float) -> None:
-    """Write a call's line; a poll that brought nothing is of no interest."""
+def _log(
+    resource: str,
+    status: int,
+    failure: BaseException | None,
+    ms: float,
+    was_away: bool,
+) -> None:
+    """Write a call's line.
+
+    A poll that brought nothing is of no interest. Nor is, in an outage, each of the
+    polls that fail: all chats are polled again and again, and the first of these lines
+    has said it.
+    """
     level = logging.INFO
     if failure is not None and not isinstance(failure, CallCancelled):
-        level = logging.WARNING
+        level = logging.DEBUG if was_away and resource == MESSAGES else logging.WARNING
     elif resource == MESSAGES and status == NO_CONTENT:
         level = logging.DEBUG
     if logger.isEnabledFor(level):

@@ -43,7 +43,8 @@ def answer(
     body: Mapping[str, Any], status: int = HTTPStatus.OK, cls: Any = HttpResponse
 ) -> Any:
     """Return a JSON answer in which Japanese stays readable."""
-    logs.note_type(body.get("type"))
+    if "type" in body:
+        logs.note_type(body["type"])
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return cls(text, status=status, content_type="application/json")
 
@@ -135,13 +136,30 @@ def _body(request: HttpRequest) -> bytes:
     try:
         body = stream.read(LARGEST_BODY + 1)
         if len(body) <= LARGEST_BODY:
-            return bytes(body)
+            return _whole(bytes(body), 0 if chunked else _length(request))
         discarded = 0
         while discarded < LARGEST_DISCARDED and (chunk := stream.read(CHUNK)):
             discarded += len(chunk)
     except Exception:  # each server has errors of its own for a body cut short
-        raise InvalidRequest("the body cannot be read") from None
+        raise _cut_short() from None
     raise BodyTooLarge(f"the body is over {LARGEST_BODY} bytes")
+
+
+def _length(request: HttpRequest) -> int:
+    """Return the length that the caller has named, in bytes."""
+    given = request.META.get("CONTENT_LENGTH") or ""
+    return int(given) if given.isdecimal() else 0
+
+
+def _whole(body: bytes, length: int) -> bytes:
+    """Return a body, unless its sender has gone before its end."""
+    if len(body) < length:
+        raise _cut_short()
+    return body
+
+
+def _cut_short() -> InvalidRequest:
+    return InvalidRequest("the body cannot be read")
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -162,5 +180,9 @@ def _errors(exc: ValidationError) -> list[dict[str, str | None]]:
     """Say which key is wrong and why, without repeating what was in it."""
     details = exc.errors(include_url=False, include_context=False, include_input=False)
     return [
-        {"field": str(detail["loc"][0]), "reason": detail["msg"]} for detail in details
+        {
+            "field": str(detail["loc"][0]),
+            "reason": detail["msg"].removeprefix("Value error, "),
+        }
+        for detail in details
     ]

@@ -33,6 +33,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from traceback import walk_tb
 from types import CodeType
@@ -53,6 +54,8 @@ PACKAGES = "/site-packages/"
 
 # Heroku's router takes over a caller's id of this form, and makes one otherwise.
 REQUEST_ID = re.compile(r"[A-Za-z0-9+/=-]{20,200}", re.ASCII)
+
+PHRASES = frozenset(status.phrase for status in HTTPStatus)
 
 _masters: set[int] = set()
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -116,6 +119,8 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
     said.update(_extras(record))
     if record.exc_info and record.exc_info[1] is not None:
         said.update(error_of(record.exc_info[1]))
+        if record.name == GUNICORN and record.levelno < logging.ERROR:
+            del said["trace"]  # a caller's fault, not one of the code
     return {key: value for key, value in said.items() if value is not None}
 
 
@@ -132,16 +137,18 @@ def _extras(record: logging.LogRecord) -> Mapping[str, Any]:
 def _message(record: logging.LogRecord) -> str:
     """Return the text of our own lines; of others' what their authors wrote.
 
-    A format is theirs, what is filled into it may be anybody's, unless it is numbers.
-    A text without arguments may have been filled in before, so that it is not shown.
+    A format is theirs, what is filled into it may be anybody's, unless it is a number
+    or HTTP's name for a status. A text without arguments may have been filled in
+    before, so that it is not shown.
     """
     try:
-        if _is_ours(record) or _has_numbers_alone(record.args):
+        if _is_ours(record):
             return record.getMessage()[:LONGEST_MESSAGE]
+        if isinstance(record.args, tuple) and record.args:
+            safe = tuple(map(_harmless, record.args))
+            return (str(record.msg) % safe)[:LONGEST_MESSAGE]
     except Exception:  # its arguments do not fit its format
         return f"(malformed: {record.module}:{record.lineno})"
-    if record.args and isinstance(record.msg, str):
-        return record.msg[:LONGEST_MESSAGE]
     return f"(not shown: {record.module}:{record.lineno})"
 
 
@@ -151,12 +158,10 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return record.name == GUNICORN and record.process in _masters
 
 
-def _has_numbers_alone(args: object) -> bool:
-    return (
-        isinstance(args, tuple)
-        and bool(args)
-        and all(isinstance(each, int | float) for each in args)
-    )
+def _harmless(argument: object) -> object:
+    """Return what a library fills into its text, if it cannot be a caller's."""
+    is_phrase = isinstance(argument, str) and argument in PHRASES
+    return argument if is_phrase or isinstance(argument, int | float) else "?"
 
 
 def resource_of(request: Any) -> str | None:

@@ -202,7 +202,7 @@ class Follower:
         except (SessionGone, DuplicatePoll):
             raise
         except LiveAgentError as exc:
-            logger.warning("chat %s: polling again after: %s", lease.session_id, exc)
+            logger.debug("chat %s: polling again after: %s", lease.session_id, exc)
             self._outage.failed(exc)
             self._pause()
             return self._renewed(lease)

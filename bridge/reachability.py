@@ -13,16 +13,19 @@ UNREACHABLE = "unreachable"
 _last = [UNKNOWN]
 
 
-def note(status: str) -> None:
+def note(status: str) -> bool:
     """Note how a call went: its answer's status, or a word where none came.
+
+    Returns whether Salesforce was unreachable before already.
 
     A 5xx is no sign of life: a server in distress sends them to everybody. That a
     single session moves is a 503 as well, but good answers follow.
     """
-    if status == CallCancelled.outcome:
-        return  # by ourselves: it says nothing of Salesforce
-    is_answer = status.isdigit() and int(status) < 500
-    _last[0] = REACHABLE if is_answer else UNREACHABLE
+    was_away = _last[0] == UNREACHABLE
+    if status != CallCancelled.outcome:  # by ourselves: it says nothing of Salesforce
+        is_answer = status.isdigit() and int(status) < 500
+        _last[0] = REACHABLE if is_answer else UNREACHABLE
+    return was_away
 
 
 def state() -> str:

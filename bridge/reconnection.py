@@ -113,7 +113,7 @@ class _Handover:
         return None
 
     def _after_failure(self, exc: LiveAgentError) -> None:
-        logger.warning(
+        logger.debug(
             "chat %s: reconnecting again after: %s", self._lease.session_id, exc
         )
         self._outage.failed(exc)

@@ -11,6 +11,7 @@ from bridge import logs
 logger = logging.getLogger(__name__)
 
 ENDPOINTS = frozenset({"/init", "/messages", "/send", "/close"})
+PROBES = frozenset({"/healthz", "/readyz"})  # answered before there is a route
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 SERVER_ERROR = 500
 
@@ -49,9 +50,15 @@ def _log(request: HttpRequest, response: HttpResponse, ms: float) -> None:
         return
     said = {
         "method": request.method if request.method in METHODS else None,
-        "resource": request.path_info if is_call else logs.resource_of(request),
+        "resource": _resource(request),
         "status": response.status_code,
         "type": type_,
         "ms": round(ms, 1),
     }
     logger.log(level, "request answered", extra=said)
+
+
+def _resource(request: HttpRequest) -> str | None:
+    """Return a path of ours; any other one would be the caller's words."""
+    path = request.path_info
+    return path if path in ENDPOINTS | PROBES else logs.resource_of(request)

@@ -134,7 +134,7 @@ class _Sender:
             trail.note(self._session_id, Kind.WORDS_REFUSED, **facts_of(exc))
             return _Outcome(try_again=True)
         except LiveAgentError as exc:
-            logger.warning("chat %s: sending again after: %s", self._session_id, exc)
+            logger.debug("chat %s: sending again after: %s", self._session_id, exc)
             if parcel.fresh:
                 trail.note(self._session_id, Kind.SEND_FAILED, **facts_of(exc))
             if not chats.farewell_is_overdue(self._session_id):

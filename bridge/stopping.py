@@ -54,5 +54,9 @@ def on_sigterm() -> None:
 def finish(is_done: Callable[[], bool]) -> None:
     """Wait until `is_done`, for as long as a process told to stop may."""
     begun = _begun_at[0] if _begun_at else time.monotonic()
+    if not is_done():
+        logger.info(
+            "stopping: polls under way may take another %d s", POLLS_MAY_LAST_SECONDS
+        )
     while not is_done() and time.monotonic() < begun + POLLS_MAY_LAST_SECONDS:
         time.sleep(LOOK_SECONDS)

@@ -48,6 +48,8 @@ def _unraisable(args: Any) -> None:
 
 
 def _in_greenlet(context: object, cls: Any, exc: Any, trace: object) -> None:
+    if isinstance(exc, SystemExit | KeyboardInterrupt):
+        return  # a process that is told to end
     _log(exc if isinstance(exc, BaseException) else None, "a greenlet")
 
 

@@ -11,7 +11,7 @@ from django.views import defaults
 
 from bridge import delivery, metrics, payloads, services
 from bridge.delivery import DeliveringResponse
-from bridge.endpoint import answer, bad, endpoint, reading
+from bridge.endpoint import answer, bad, endpoint, reading, without_body
 from bridge.events import State
 from bridge.inbox import Handout
 from bridge.middleware import is_page
@@ -131,25 +131,34 @@ def description(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400 outside the views: above all for a host that is not in `HOST`."""
-    return bad(400, [{"field": "Host", "reason": "is not one this service serves"}])
+    reason = "is not one this service serves"
+    return _refusal(request, 400, [{"field": "Host", "reason": reason}])
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 403; the admin's pages do it as pages."""
     if is_page(request):
         return defaults.permission_denied(request, exception)
-    return bad(403, [])
+    return _refusal(request, 403, [])
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404; the admin's pages do it as pages."""
     if is_page(request):
         return defaults.page_not_found(request, exception)
-    return bad(404, [{"field": None, "reason": "there is nothing at this path"}])
+    reason = "there is nothing at this path"
+    return _refusal(request, 404, [{"field": None, "reason": reason}])
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500."""
     if is_page(request):
         return defaults.server_error(request)
-    return bad(500, [])
+    return _refusal(request, 500, [])
+
+
+def _refusal(
+    request: HttpRequest, status: int, errors: list[dict[str, str | None]]
+) -> HttpResponse:
+    refusal = bad(status, errors)
+    return without_body(refusal) if request.method == "HEAD" else refusal

@@ -229,3 +229,22 @@ def test_who_may_only_look_ends_nothing(operator, service, bot, chat):
         assert "end_chat" not in looker.get(LIST).text
     assert bot.send("まだいます").outcome == SENT
     assert chat.wait(texts=1).state == "established"
+
+
+def test_the_admin_is_found_without_its_slash(operator):
+    answer = operator.get("/admin")
+
+    assert answer.status_code == 200
+    assert answer.url == f"{operator.url}/admin/"
+
+
+def test_a_chats_page_says_in_which_time_and_leads_to_no_history(
+    operator, bot, salesforce
+):
+    begin_chat(bot, salesforce)
+
+    page = operator.get(operator.detail(bot.line_id)).text
+
+    assert "JST, UTC+0900" in page
+    assert "historylink" not in page
+    assert "closelink" not in page

@@ -2,6 +2,7 @@
 
 import json
 import math
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -230,6 +231,20 @@ def test_too_large_a_body_in_chunks(service: Service):
     assert response.json()["type"] == "bad"
 
 
+@pytest.mark.opens_a_chat
+def test_a_body_whose_sender_has_gone_is_not_obeyed(bot: Bot, chat: Chat):
+    body = json.dumps({"line_id": bot.line_id}).encode()
+    head = f"POST /close HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body) + 1}\r\n"
+    with socket.create_connection(("127.0.0.1", bot.service.port), timeout=20) as plain:
+        plain.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        plain.shutdown(socket.SHUT_WR)
+        answer = plain.makefile("rb").read()
+
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert b"the body cannot be read" in answer
+    assert bot.send("はい").outcome == SENT
+
+
 def test_the_largest_body_of_all_is_accepted(service: Service):
     assert call(f"{service.url}/close", padded("/close", LIMIT)).status == 200
 
@@ -275,3 +290,30 @@ def test_an_open_chat_is_not_touched(bot: Bot, chat: Chat):
     assert bot.send("私も").outcome == SENT
     assert chat.heard == ["私も"]
     assert chat.sequences == [2]
+
+
+@pytest.mark.parametrize("path", ["/", "/unknown"])
+def test_a_head_of_an_unknown_path_has_no_body(service: Service, path: str):
+    response = requests.head(f"{service.url}{path}", timeout=30)
+
+    assert response.status_code == 404
+    assert response.content == b""
+    assert "no-body response" not in service.log
+
+
+def test_a_reason_is_ours_to_word(service: Service):
+    answer = post(service, "/close", {"line_id": "a\0b"})
+
+    assert answer.body["errors"] == [
+        {"field": "line_id", "reason": "holds a NUL character"}
+    ]
+
+
+def test_a_header_does_not_move_the_service(service: Service):
+    headers = {"SCRIPT_NAME": "/elsewhere"}
+
+    response = requests.post(
+        f"{service.url}/close", json={"line_id": "U1"}, headers=headers, timeout=30
+    )
+
+    assert response.status_code == 200

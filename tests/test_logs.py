@@ -1,6 +1,7 @@
 """The log says how things went, in lines of JSON, and never what was said."""
 
 import json
+import logging
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 import requests
 
+from bridge import logs
 from tests.harness.bot import NOT_CONNECTED, SENT, Bot, words
 from tests.harness.databases import Databases
 from tests.harness.environment import service_environment
@@ -195,6 +197,65 @@ def test_a_failed_call_has_a_line(bot: Bot, chat: Chat, salesforce: Salesforce):
     assert "status" not in broken
     assert fault["ms"] >= 0
     assert broken["ms"] >= 0
+
+
+def test_an_outage_is_not_told_poll_by_poll(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("Messages", "status", status=500, times=4)
+
+    until(lambda: salesforce.faults_struck >= 4, "four polls have failed")
+    chat.say("はい")
+    assert bot.messages().outcome == words("はい")
+
+    about = {"resource": "System/Messages", "chat": id_of_chat(bot)}
+    failed = lines_with(bot.service, message="call failed", **about)
+    assert [line["level"] for line in failed] == ["WARNING"]
+
+
+def test_a_probe_that_fails_has_a_line_with_its_path(
+    own_service: Callable[..., Service],
+):
+    service = own_service()
+    service.database.execute("DELETE FROM django_migrations WHERE app = 'bridge'")
+
+    until(
+        lambda: requests.get(f"{service.url}/readyz", timeout=10).status_code == 503,
+        "it is not ready",
+    )
+
+    line = line_with(service, resource="/readyz", status=503)
+    assert "type" not in line
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        ("no HTTP\n\n", "InvalidRequestLine"),
+        ("GET / HTTP/1.1\nHost: a\nBad Header: x\n\n", "InvalidHeaderName"),
+    ],
+)
+def test_what_is_not_http_is_named_by_its_fault(
+    service: Service, request_: str, error: str
+):
+    before = len(service.log)
+    as_nobody(service, request_)
+
+    def named() -> bool:
+        lines = lines_of(service.log[before:].rpartition("\n")[0])
+        return any(error in line.get("error", "") for line in lines)
+
+    until(named, f"a line with {error}")
+
+
+def test_what_is_not_a_callers_is_shown_of_a_librarys_line():
+    record = logging.LogRecord(
+        *("django.request", logging.ERROR, "views.py", 7, "%s: %s (%d)"),
+        ("Internal Server Error", "/secret", 3),
+        None,
+    )
+
+    assert logs.fields(record)["message"] == "Internal Server Error: ? (3)"
 
 
 def test_what_brings_nothing_has_a_line_only_where_it_is_asked_for(
@@ -478,7 +539,7 @@ def check_all_is_said(service: Service) -> None:
     assert any("harness/faulty_wsgi.py" in place for place in admin["trace"])
     line_with(service, request_id=admin["request_id"], message="request answered")
     line_with(service, message="close failed: unexpected fault")
-    line_with(service, logger="some.library", message="filled in later: %s")
+    line_with(service, logger="some.library", message="filled in later: ?")
     line_with(service, logger="bridge.client", error="OutOfSync", status=409)
     line_with(service, logger="bridge.client", error="AffinityChanged", status=503)
     line_with(service, logger="gunicorn.error", error="RuntimeError")

@@ -386,3 +386,12 @@ def test_a_server_leaves_no_counts_behind(own_service: OwnService, tmp_path: Pat
     service.stop()
 
     assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_finds_its_port_taken_leaves_nothing_behind(
+    service: Service, own_service: OwnService, tmp_path: Path
+):
+    with pytest.raises(AssertionError, match="did not start"):
+        own_service(PORT=str(service.port), TMPDIR=str(tmp_path))
+
+    assert not list(tmp_path.iterdir())
