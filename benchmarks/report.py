@@ -148,9 +148,9 @@ def draw(found: dict[str, Any]) -> None:
             values = [found["chats"][str(n)][kind]["to_bot"][mark] for n in sizes]
             label = f"{kind}, {mark[:3]}"
             times.plot(sizes, values, style, color=colour, marker="o", label=label)
-    times.set(xlabel="open chats", ylabel="ms", yscale="log")
+    times.set(xlabel="open chats", ylabel="ms", yscale="log", ylim=(1, 1000))
     times.set_title("an agent's words to the bot")
-    times.legend()
+    times.legend(loc="upper left", ncols=2)
     used = [found["chats"][str(n)]["service"]["memory_mib"] for n in sizes]
     memory.plot(sizes, used, marker="o", color="#1f77b4")
     memory.set(xlabel="open chats", ylabel="MiB", ylim=(0, None))

@@ -115,7 +115,7 @@ def test_an_operator_sees_what_has_happened(
         return [each.text for each in found]
 
     WebDriverWait(browser, 10).until(lambda _: texts(".trail li"))
-    assert texts(".trail h2") == [title]
+    assert texts(".trail h2") == [f"{title} JST, UTC+0900"]
     assert texts(".why strong, .why > span:first-of-type") == [why, told[-1]]
     steps = texts(".trail .what")
     assert [step[: len(text)] for step, text in zip(steps, told, strict=True)] == told
