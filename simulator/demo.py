@@ -142,7 +142,7 @@ def main() -> None:
     try:
         with (
             running(simulator, env, f"{SIMULATOR}/"),
-            running(service, env, f"{SERVICE}/init"),
+            running(service, env, f"{SERVICE}/healthz"),
         ):
             said = {"service": SERVICE, "simulator": SIMULATOR, "password": password}
             print(WELCOME.format(**said), flush=True)
