@@ -10,12 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import (
-    metrics,
-    outbox,
-    trail,
-    wakeups,
-)
+from bridge import metrics, outbox, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Reason, State
 from bridge.exceptions import LiveAgentError

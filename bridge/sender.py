@@ -13,15 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from bridge import (
-    chats,
-    leases,
-    logs,
-    outbox,
-    parcels,
-    trail,
-    wakeups,
-)
+from bridge import chats, leases, logs, outbox, parcels, trail, wakeups
 from bridge.client import live_agent
 from bridge.exceptions import (
     AffinityChanged,
