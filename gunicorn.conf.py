@@ -17,7 +17,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from gunicorn import glogging
 
-from bridge import logs
+from bridge.telemetry import logs
 
 try:
     from liveagent_api import settings

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import metrics, outbox, trail, wakeups
+from bridge import outbox, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.events import Reason, State
 from bridge.exceptions import LiveAgentError
@@ -19,6 +19,7 @@ from bridge.models import AgentMessage, Session
 from bridge.notes import By, Fact, Facts, Kind, facts_of
 from bridge.sql import Statement
 from bridge.status import COLUMNS, ChatStatus
+from bridge.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

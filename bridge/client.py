@@ -19,7 +19,7 @@ import requests
 from django.conf import settings
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from bridge import metrics, protocol, reachability
+from bridge import protocol
 from bridge.exceptions import (
     AffinityChanged,
     CallCancelled,
@@ -41,6 +41,7 @@ from bridge.protocol import (
     NewSession,
     Reconnection,
 )
+from bridge.telemetry import metrics, reachability
 from bridge.transport import Call, current_call, new_session
 
 logger = logging.getLogger(__name__)

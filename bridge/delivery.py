@@ -12,9 +12,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from bridge import inbox, metrics
+from bridge import inbox
 from bridge.exceptions import DatabaseUnavailable
 from bridge.inbox import Handout
+from bridge.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
-from bridge import logs, tokens
+from bridge import tokens
 from bridge.exceptions import (
     BodyTooLarge,
     BridgeError,
@@ -23,6 +23,7 @@ from bridge.exceptions import (
     log_fault,
 )
 from bridge.payloads import Payload
+from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ No message carries a key, an affinity token, a customer's data or chat text.
 import logging
 from http import HTTPStatus
 
-from bridge.logs import error_of
+from bridge.telemetry.logs import error_of
 
 
 class LiveAgentError(Exception):

@@ -21,11 +21,12 @@ from prometheus_client import (
     generate_latest,
 )
 
-from bridge import gauges, heartbeats, metrics, reachability, stopping, tokens
+from bridge import gauges, stopping, tokens
 from bridge.database import in_database_stepwise
 from bridge.endpoint import answer, bad, reading
 from bridge.exceptions import DatabaseUnavailable, Unauthorized
 from bridge.shared import SharedLook
+from bridge.telemetry import heartbeats, metrics, reachability
 
 ANSWER_SECONDS = 2.0
 

@@ -23,8 +23,8 @@ from bridge.payloads import (
     Payload,
     Send,
 )
-from bridge.reachability import REACHABLE, UNKNOWN, UNREACHABLE
 from bridge.services import FULL
+from bridge.telemetry.reachability import REACHABLE, UNKNOWN, UNREACHABLE
 
 Json = dict[str, Any]
 

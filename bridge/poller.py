@@ -13,17 +13,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from bridge import (
-    batches,
-    chats,
-    leases,
-    logs,
-    metrics,
-    reconnection,
-    stopping,
-    trail,
-    wakeups,
-)
+from bridge import batches, chats, leases, reconnection, stopping, trail, wakeups
 from bridge.client import live_agent
 from bridge.events import State, absorb
 from bridge.exceptions import (
@@ -41,6 +31,7 @@ from bridge.leases import Lease
 from bridge.marks import new_token
 from bridge.pace import Pause
 from bridge.protocol import Batch, Reconnection
+from bridge.telemetry import logs, metrics
 from bridge.transport import Call
 
 logger = logging.getLogger(__name__)

@@ -15,15 +15,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from bridge import (
-    batches,
-    leases,
-    metrics,
-    outbox,
-    parcels,
-    trail,
-    wakeups,
-)
+from bridge import batches, leases, outbox, parcels, trail, wakeups
 from bridge.client import live_agent
 from bridge.database import in_database
 from bridge.events import absorb, joining_notes
@@ -50,6 +42,7 @@ from bridge.protocol import (
     Reconnection,
     read_transcript,
 )
+from bridge.telemetry import metrics
 from bridge.transcripts import has_arrived, new_words, with_agent_joined
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from bridge import logs
+from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
 

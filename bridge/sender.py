@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from bridge import chats, leases, logs, outbox, parcels, trail, wakeups
+from bridge import chats, leases, outbox, parcels, trail, wakeups
 from bridge.client import live_agent
 from bridge.exceptions import (
     AffinityChanged,
@@ -28,6 +28,7 @@ from bridge.marks import new_token
 from bridge.notes import Kind, facts_of
 from bridge.pace import Pause
 from bridge.parcels import Parcel
+from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from bridge import (
     chats,
     inbox,
-    logs,
-    metrics,
     opening,
     outbox,
     reservations,
@@ -31,6 +29,7 @@ from bridge.outbox import Fate, Ticket
 from bridge.protocol import Json
 from bridge.reservations import Reservation
 from bridge.status import ChatStatus
+from bridge.telemetry import logs, metrics
 
 logger = logging.getLogger(__name__)
 

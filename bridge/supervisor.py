@@ -16,21 +16,13 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bridge import (
-    chats,
-    heartbeats,
-    inbox,
-    poller,
-    sender,
-    stopping,
-    transport,
-    wakeups,
-)
+from bridge import chats, inbox, poller, sender, stopping, transport, wakeups
 from bridge.database import in_database
 from bridge.events import Reason, State
 from bridge.exceptions import DatabaseUnavailable, log_fault
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session, VisitorMessage
+from bridge.telemetry import heartbeats
 
 logger = logging.getLogger(__name__)
 

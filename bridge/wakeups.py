@@ -22,8 +22,8 @@ from functools import partial
 
 from django.db import connection, transaction
 
-from bridge import heartbeats
 from bridge.database import run_on_database_thread
+from bridge.telemetry import heartbeats
 
 logger = logging.getLogger(__name__)
 

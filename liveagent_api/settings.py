@@ -178,16 +178,16 @@ LOG_FORMAT = env.choice(
     "LOG_FORMAT", "text" if DEBUG or _IS_COMMAND else "json", ["json", "text"]
 )
 
-_STDOUT = {"class": "bridge.stdout.Stdout", "formatter": LOG_FORMAT}
+_STDOUT = {"class": "bridge.telemetry.stdout.Stdout", "formatter": LOG_FORMAT}
 _STDERR = {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {"()": "bridge.logs.JsonLine"},
-        "text": {"()": "bridge.logs.TextLine"},
+        "json": {"()": "bridge.telemetry.logs.JsonLine"},
+        "text": {"()": "bridge.telemetry.logs.TextLine"},
     },
-    "filters": {"errors": {"()": "bridge.logs.ErrorsOnly"}},
+    "filters": {"errors": {"()": "bridge.telemetry.logs.ErrorsOnly"}},
     "handlers": {"out": _STDERR if _IS_COMMAND else _STDOUT},
     # Only our own lines are of use below INFO; those of urllib3 hold session keys.
     "root": {

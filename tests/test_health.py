@@ -11,9 +11,10 @@ import pytest
 import requests
 from django.test import RequestFactory
 
-from bridge import health, heartbeats, reachability, stopping, supervisor
+from bridge import health, stopping, supervisor
 from bridge.exceptions import DatabaseUnavailable
 from bridge.shared import SharedLook
+from bridge.telemetry import heartbeats, reachability
 from tests.harness import described
 from tests.harness.databases import migrate
 from tests.harness.processes import free_port

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import requests
 
-from bridge import logs
+from bridge.telemetry import logs
 from tests.harness.bot import NOT_CONNECTED, SENT, Bot, words
 from tests.harness.databases import Databases
 from tests.harness.environment import service_environment

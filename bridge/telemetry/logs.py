@@ -49,7 +49,7 @@ LONGEST_MESSAGE = 500  # characters
 MOST_FRAMES = 12  # of one exception, the innermost
 MOST_EXCEPTIONS = 4  # of a chain
 
-TOP = str(Path(__file__).resolve().parent.parent) + "/"
+TOP = str(Path(__file__).resolve().parents[2]) + "/"
 PACKAGES = "/site-packages/"
 
 # Heroku's router takes over a caller's id of this form, and makes one otherwise.

@@ -1,0 +1,1 @@
+"""How is it known from outside what this process does?"""
