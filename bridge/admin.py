@@ -14,9 +14,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge import chats, telling
+from bridge.domain.timeline import By
 from bridge.events import Reason
 from bridge.models import Session
-from bridge.notes import By
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Session]

@@ -12,11 +12,11 @@ from django.db.models.functions import Now
 
 from bridge import outbox, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
+from bridge.domain.errors import LiveAgentError
+from bridge.domain.timeline import By, Fact, Facts, Kind, facts_of
 from bridge.events import Reason, State
-from bridge.exceptions import LiveAgentError
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session
-from bridge.notes import By, Fact, Facts, Kind, facts_of
 from bridge.sql import Statement
 from bridge.status import COLUMNS, ChatStatus
 from bridge.telemetry import metrics

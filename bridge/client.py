@@ -20,7 +20,7 @@ from django.conf import settings
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bridge import protocol
-from bridge.exceptions import (
+from bridge.domain.errors import (
     AffinityChanged,
     CallCancelled,
     DuplicatePoll,

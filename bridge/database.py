@@ -28,7 +28,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.utils import InterfaceError, OperationalError
 
-from bridge.exceptions import DatabaseUnavailable
+from bridge.domain.errors import DatabaseUnavailable
 from bridge.telemetry import metrics
 
 P = ParamSpec("P")

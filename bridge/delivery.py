@@ -13,7 +13,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from bridge import inbox
-from bridge.exceptions import DatabaseUnavailable
+from bridge.domain.errors import DatabaseUnavailable
 from bridge.inbox import Handout
 from bridge.telemetry import metrics
 

@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
 from bridge import tokens
-from bridge.exceptions import (
+from bridge.domain.errors import (
     BodyTooLarge,
     BridgeError,
     InvalidRequest,

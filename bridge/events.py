@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from bridge.notes import Facts, Kind, Note, short_name
+from bridge.domain.timeline import Facts, Kind, Note, short_name
 from bridge.protocol import Event, Json, clean, whole_number
 
 LONGEST_NAME = 255

@@ -18,8 +18,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bridge.database import in_database_stepwise
+from bridge.domain.errors import DatabaseUnavailable
 from bridge.events import State
-from bridge.exceptions import DatabaseUnavailable
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.shared import SharedLook
 

@@ -23,8 +23,8 @@ from prometheus_client import (
 
 from bridge import gauges, stopping, tokens
 from bridge.database import in_database_stepwise
+from bridge.domain.errors import DatabaseUnavailable, Unauthorized
 from bridge.endpoint import answer, bad, reading
-from bridge.exceptions import DatabaseUnavailable, Unauthorized
 from bridge.shared import SharedLook
 from bridge.telemetry import heartbeats, metrics, reachability
 

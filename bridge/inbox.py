@@ -13,7 +13,7 @@ from django.conf import settings
 
 from bridge import wakeups
 from bridge.database import in_database_stepwise
-from bridge.exceptions import InvalidRequest
+from bridge.domain.errors import InvalidRequest
 from bridge.marks import digest
 from bridge.sql import Script, Statement, moment
 from bridge.status import COLUMNS, ChatStatus

@@ -13,10 +13,10 @@ from django.db.models.functions import Now
 
 from bridge import chats, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
+from bridge.domain.timeline import By, Kind
 from bridge.events import Reason, Standing, State
 from bridge.marks import from_now
 from bridge.models import Session
-from bridge.notes import By, Kind
 from bridge.protocol import Credentials
 from bridge.sql import Statement
 

@@ -15,14 +15,14 @@ from django.conf import settings
 
 from bridge import chats, leases, parcels, poller, protocol, reservations
 from bridge.client import LONGEST_CALL_SECONDS, live_agent, may_follow
-from bridge.events import Reason
-from bridge.exceptions import (
+from bridge.domain.errors import (
     LiveAgentError,
     ServerFault,
     ServerSwitched,
     TransportError,
 )
-from bridge.notes import facts_of
+from bridge.domain.timeline import facts_of
+from bridge.events import Reason
 from bridge.pace import Pause
 from bridge.protocol import Credentials, Json, NewSession
 

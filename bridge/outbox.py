@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from bridge import parcels, wakeups
 from bridge.database import in_database, in_database_stepwise
-from bridge.exceptions import NoOpenChat, TemporarilyUnavailable
+from bridge.domain.errors import NoOpenChat, TemporarilyUnavailable
 from bridge.marks import digest, from_now
 from bridge.models import Session, VisitorMessage
 from bridge.parcels import Parcel

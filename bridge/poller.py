@@ -15,8 +15,7 @@ from collections.abc import Iterable
 
 from bridge import batches, chats, leases, reconnection, stopping, trail, wakeups
 from bridge.client import live_agent
-from bridge.events import State, absorb
-from bridge.exceptions import (
+from bridge.domain.errors import (
     AffinityChanged,
     CallCancelled,
     DatabaseUnavailable,
@@ -27,6 +26,7 @@ from bridge.exceptions import (
     SessionGone,
     log_fault,
 )
+from bridge.events import State, absorb
 from bridge.leases import Lease
 from bridge.marks import new_token
 from bridge.pace import Pause

@@ -18,8 +18,7 @@ from django.conf import settings
 from bridge import batches, leases, outbox, parcels, trail, wakeups
 from bridge.client import live_agent
 from bridge.database import in_database
-from bridge.events import absorb, joining_notes
-from bridge.exceptions import (
+from bridge.domain.errors import (
     AffinityChanged,
     DuplicatePoll,
     LiveAgentError,
@@ -28,10 +27,11 @@ from bridge.exceptions import (
     RequestRefused,
     SessionGone,
 )
+from bridge.domain.timeline import Kind, Note
+from bridge.events import absorb, joining_notes
 from bridge.leases import MARGIN_SECONDS, Lease
 from bridge.marks import new_token
 from bridge.models import Session
-from bridge.notes import Kind, Note
 from bridge.pace import Pause
 from bridge.protocol import (
     FIRST_ACK,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from bridge import chats, leases, outbox, parcels, trail, wakeups
 from bridge.client import live_agent
-from bridge.exceptions import (
+from bridge.domain.errors import (
     AffinityChanged,
     DatabaseUnavailable,
     LiveAgentError,
@@ -24,8 +24,8 @@ from bridge.exceptions import (
     SessionGone,
     log_fault,
 )
+from bridge.domain.timeline import Kind, facts_of
 from bridge.marks import new_token
-from bridge.notes import Kind, facts_of
 from bridge.pace import Pause
 from bridge.parcels import Parcel
 from bridge.telemetry import logs

@@ -20,11 +20,11 @@ from bridge import (
     stopping,
     wakeups,
 )
+from bridge.domain.errors import InvalidRequest, NoOpenChat, TemporarilyUnavailable
+from bridge.domain.timeline import By
 from bridge.events import Reason, State
-from bridge.exceptions import InvalidRequest, NoOpenChat, TemporarilyUnavailable
 from bridge.inbox import Look
 from bridge.marks import digest, new_token
-from bridge.notes import By
 from bridge.outbox import Fate, Ticket
 from bridge.protocol import Json
 from bridge.reservations import Reservation

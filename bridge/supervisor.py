@@ -18,8 +18,8 @@ from django.db.models.functions import Now
 
 from bridge import chats, inbox, poller, sender, stopping, transport, wakeups
 from bridge.database import in_database
+from bridge.domain.errors import DatabaseUnavailable, log_fault
 from bridge.events import Reason, State
-from bridge.exceptions import DatabaseUnavailable, log_fault
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.telemetry import heartbeats

@@ -13,9 +13,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge import trail
+from bridge.domain.timeline import LAST_KINDS, By, Facts, Kind
 from bridge.events import Reason
 from bridge.models import Session, SessionEvent
-from bridge.notes import LAST_KINDS, By, Facts, Kind
 
 # How a step is coloured; the ends that nobody wanted stand out.
 PLAIN, GOOD, BAD, END, BAD_END = "plain", "good", "bad", "end", "end bad"

@@ -5,7 +5,7 @@ import hmac
 from django.conf import settings
 from django.http import HttpRequest
 
-from bridge.exceptions import Unauthorized
+from bridge.domain.errors import Unauthorized
 
 CHALLENGE = 'Bearer realm="liveagent-api"'
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from django.db import DatabaseError, Error, OperationalError, connection
 
 from bridge.database import is_database_thread, run_on_database_thread
-from bridge.exceptions import DatabaseUnavailable, LiveAgentError
-from bridge.notes import LAST_KINDS, Fact, Kind, Note, facts_of
+from bridge.domain.errors import DatabaseUnavailable, LiveAgentError
+from bridge.domain.timeline import LAST_KINDS, Fact, Kind, Note, facts_of
 from bridge.sql import Script, Statement
 
 logger = logging.getLogger(__name__)

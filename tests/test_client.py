@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from bridge.client import may_follow
-from bridge.exceptions import (
+from bridge.domain.errors import (
     LiveAgentError,
     MalformedAnswer,
     ServerFault,

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from bridge.exceptions import (
+from bridge.domain.errors import (
     AffinityChanged,
     DuplicatePoll,
     LiveAgentError,

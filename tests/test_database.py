@@ -10,7 +10,7 @@ from django.db.utils import InterfaceError, OperationalError
 
 from bridge import database
 from bridge.database import in_database, run_on_database_thread
-from bridge.exceptions import DatabaseUnavailable
+from bridge.domain.errors import DatabaseUnavailable
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

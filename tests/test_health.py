@@ -12,7 +12,7 @@ import requests
 from django.test import RequestFactory
 
 from bridge import health, stopping, supervisor
-from bridge.exceptions import DatabaseUnavailable
+from bridge.domain.errors import DatabaseUnavailable
 from bridge.shared import SharedLook
 from bridge.telemetry import heartbeats, reachability
 from tests.harness import described

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bridge import protocol
-from bridge.exceptions import MalformedAnswer, ServerSwitched
+from bridge.domain.errors import MalformedAnswer, ServerSwitched
 from bridge.protocol import Batch, Event, NewSession, Reconnection
 from tests.samples import sample
 

@@ -9,8 +9,7 @@ from django.utils import translation
 django.setup()
 
 from bridge import telling, trail  # noqa: E402  (models need the set-up above)
-from bridge.events import Reason  # noqa: E402
-from bridge.exceptions import (  # noqa: E402
+from bridge.domain.errors import (  # noqa: E402
     CallCancelled,
     LiveAgentError,
     MalformedAnswer,
@@ -20,8 +19,9 @@ from bridge.exceptions import (  # noqa: E402
     TransportError,
     Unreachable,
 )
+from bridge.domain.timeline import By, Kind, facts_of  # noqa: E402
+from bridge.events import Reason  # noqa: E402
 from bridge.models import Session, SessionEvent  # noqa: E402
-from bridge.notes import By, Kind, facts_of  # noqa: E402
 
 OPENED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KINDS = [value for name, value in vars(Kind).items() if name.isupper()]

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from bridge.client import LiveAgentClient
-from bridge.exceptions import CallCancelled, NoAnswerInTime
+from bridge.domain.errors import CallCancelled, NoAnswerInTime
 from bridge.protocol import Credentials
 from bridge.transport import Call, new_session
 from tests.web_server import ANSWER, Server, serving

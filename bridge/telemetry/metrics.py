@@ -24,8 +24,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from bridge.domain.errors import CallCancelled
 from bridge.events import Reason
-from bridge.exceptions import CallCancelled
 from bridge.protocol import MESSAGES
 
 disable_created_metrics()  # type: ignore[no-untyped-call]

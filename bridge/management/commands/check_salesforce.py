@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bridge.client import live_agent
-from bridge.exceptions import LiveAgentError
+from bridge.domain.errors import LiveAgentError
 
 
 class Command(BaseCommand):

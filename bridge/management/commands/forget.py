@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from bridge import retention
-from bridge.exceptions import DatabaseUnavailable
+from bridge.domain.errors import DatabaseUnavailable
 
 
 class Command(BaseCommand):

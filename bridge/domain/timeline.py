@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bridge.exceptions import ErrorStatus, LiveAgentError, OutOfSync
+from bridge.domain.errors import ErrorStatus, LiveAgentError, OutOfSync
 
 Fact = str | int | bool | None
 Facts = Mapping[str, Fact]

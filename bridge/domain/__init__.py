@@ -1,0 +1,1 @@
+"""What values do storage and upstreams share? No clock, no socket."""
