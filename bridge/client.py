@@ -34,6 +34,7 @@ from bridge.domain.errors import (
     TransportError,
     Unreachable,
 )
+from bridge.outbound.transport import Call, current_call, new_session
 from bridge.protocol import (
     MESSAGES,
     Batch,
@@ -42,7 +43,6 @@ from bridge.protocol import (
     Reconnection,
 )
 from bridge.telemetry import metrics, reachability
-from bridge.transport import Call, current_call, new_session
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from bridge.domain.errors import (
 )
 from bridge.domain.timeline import facts_of
 from bridge.events import Reason
-from bridge.pace import Pause
+from bridge.outbound.backoff import Pause
 from bridge.protocol import Credentials, Json, NewSession
 
 logger = logging.getLogger(__name__)

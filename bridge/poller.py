@@ -29,10 +29,10 @@ from bridge.domain.errors import (
 from bridge.events import State, absorb
 from bridge.leases import Lease
 from bridge.marks import new_token
-from bridge.pace import Pause
+from bridge.outbound.backoff import Pause
+from bridge.outbound.transport import Call
 from bridge.protocol import Batch, Reconnection
 from bridge.telemetry import logs, metrics
-from bridge.transport import Call
 
 logger = logging.getLogger(__name__)
 

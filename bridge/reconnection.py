@@ -32,7 +32,7 @@ from bridge.events import absorb, joining_notes
 from bridge.leases import MARGIN_SECONDS, Lease
 from bridge.marks import new_token
 from bridge.models import Session
-from bridge.pace import Pause
+from bridge.outbound.backoff import Pause
 from bridge.protocol import (
     FIRST_ACK,
     Batch,

@@ -26,7 +26,7 @@ from bridge.domain.errors import (
 )
 from bridge.domain.timeline import Kind, facts_of
 from bridge.marks import new_token
-from bridge.pace import Pause
+from bridge.outbound.backoff import Pause
 from bridge.parcels import Parcel
 from bridge.telemetry import logs
 

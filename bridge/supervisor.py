@@ -16,12 +16,13 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bridge import chats, inbox, poller, sender, stopping, transport, wakeups
+from bridge import chats, inbox, poller, sender, stopping, wakeups
 from bridge.database import in_database
 from bridge.domain.errors import DatabaseUnavailable, log_fault
 from bridge.events import Reason, State
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session, VisitorMessage
+from bridge.outbound import transport
 from bridge.telemetry import heartbeats
 
 logger = logging.getLogger(__name__)

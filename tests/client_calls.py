@@ -4,8 +4,8 @@ import pytest
 import responses
 
 from bridge.client import LiveAgentClient
+from bridge.outbound.transport import Call, new_session
 from bridge.protocol import Credentials
-from bridge.transport import Call, new_session
 
 HOST = "https://d.la1-c1-xxx.salesforceliveagent.com"
 BASE = f"{HOST}/chat/rest/"

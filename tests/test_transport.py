@@ -10,8 +10,8 @@ import requests
 
 from bridge.client import LiveAgentClient
 from bridge.domain.errors import CallCancelled, NoAnswerInTime
+from bridge.outbound.transport import Call, new_session
 from bridge.protocol import Credentials
-from bridge.transport import Call, new_session
 from tests.web_server import ANSWER, Server, serving
 
 PATIENCE = 10  # seconds for what should happen at once
