@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from bridge import chats, telling
 from bridge.domain.timeline import By
-from bridge.events import Reason
 from bridge.models import Session
+from bridge.upstreams.liveagent.events import Reason
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Session]

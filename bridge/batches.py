@@ -12,12 +12,12 @@ from django.db import DatabaseError, connection
 
 from bridge import chats, outbox, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
-from bridge.events import Outcome, State
 from bridge.leases import MARGIN_SECONDS, Lease
 from bridge.marks import digest, new_token
 from bridge.models import Session
-from bridge.protocol import Batch
 from bridge.sql import Script
+from bridge.upstreams.liveagent.events import Outcome, State
+from bridge.upstreams.liveagent.protocol import Batch
 
 ADVANCE = """
     UPDATE bridge_session

@@ -14,12 +14,12 @@ from bridge import outbox, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.domain.errors import LiveAgentError
 from bridge.domain.timeline import By, Fact, Facts, Kind, facts_of
-from bridge.events import Reason, State
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session
 from bridge.sql import Statement
 from bridge.status import COLUMNS, ChatStatus
 from bridge.telemetry import metrics
+from bridge.upstreams.liveagent.events import Reason, State
 
 logger = logging.getLogger(__name__)
 

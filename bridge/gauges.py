@@ -19,9 +19,9 @@ from prometheus_client.registry import Collector
 
 from bridge.database import in_database_stepwise
 from bridge.domain.errors import DatabaseUnavailable
-from bridge.events import State
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.shared import SharedLook
+from bridge.upstreams.liveagent.events import State
 
 ANSWER_SECONDS = 3.0
 # Added to `clientPollTimeout`, by which Salesforce answers every poll: 60 in all

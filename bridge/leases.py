@@ -14,11 +14,11 @@ from django.db.models.functions import Now
 from bridge import chats, trail, wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.domain.timeline import By, Kind
-from bridge.events import Reason, Standing, State
 from bridge.marks import from_now
 from bridge.models import Session
-from bridge.protocol import Credentials
 from bridge.sql import Statement
+from bridge.upstreams.liveagent.events import Reason, Standing, State
+from bridge.upstreams.liveagent.protocol import Credentials
 
 # How much longer than `clientPollTimeout` a lease lasts. A poll's own deadline
 # lies in between, so that no poll outlives the lease it began under.

@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge.events import Reason, State
-from bridge.protocol import (
+from bridge.upstreams.liveagent.events import Reason, State
+from bridge.upstreams.liveagent.protocol import (
     DEFAULT_POLL_TIMEOUT_SECONDS,
     FIRST_ACK,
     LONGEST_SECRET,

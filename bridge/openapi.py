@@ -13,7 +13,6 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from bridge import health, views
 from bridge.endpoint import BAD, LARGEST_BODY, READ
-from bridge.events import Reason, State
 from bridge.payloads import (
     DEEPEST_ENTITY,
     NO_NUL,
@@ -25,6 +24,7 @@ from bridge.payloads import (
 )
 from bridge.services import FULL
 from bridge.telemetry.reachability import REACHABLE, UNKNOWN, UNREACHABLE
+from bridge.upstreams.liveagent.events import Reason, State
 
 Json = dict[str, Any]
 

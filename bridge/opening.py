@@ -13,8 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from bridge import chats, leases, parcels, poller, protocol, reservations
-from bridge.client import LONGEST_CALL_SECONDS, live_agent, may_follow
+from bridge import chats, leases, parcels, poller, reservations
 from bridge.domain.errors import (
     LiveAgentError,
     ServerFault,
@@ -22,9 +21,15 @@ from bridge.domain.errors import (
     TransportError,
 )
 from bridge.domain.timeline import facts_of
-from bridge.events import Reason
 from bridge.outbound.backoff import Pause
-from bridge.protocol import Credentials, Json, NewSession
+from bridge.upstreams.liveagent import protocol
+from bridge.upstreams.liveagent.client import (
+    LONGEST_CALL_SECONDS,
+    live_agent,
+    may_follow,
+)
+from bridge.upstreams.liveagent.events import Reason
+from bridge.upstreams.liveagent.protocol import Credentials, Json, NewSession
 
 logger = logging.getLogger(__name__)
 

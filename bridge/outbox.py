@@ -16,8 +16,8 @@ from bridge.domain.errors import NoOpenChat, TemporarilyUnavailable
 from bridge.marks import digest, from_now
 from bridge.models import Session, VisitorMessage
 from bridge.parcels import Parcel
-from bridge.protocol import Credentials
 from bridge.sql import Script, Statement
+from bridge.upstreams.liveagent.protocol import Credentials
 
 MOST_UNSENT = 200  # words of one chat
 NO_ROW = 0

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from bridge import wakeups
 from bridge.database import in_database, in_database_stepwise
 from bridge.models import Session, VisitorMessage
-from bridge.protocol import Credentials
 from bridge.sql import Script, Statement
+from bridge.upstreams.liveagent.protocol import Credentials
 
 # Longer than one POST. Where a holder is slower all the same, the next one repeats
 # its number, which Salesforce does not take twice.

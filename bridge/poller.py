@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable
 
 from bridge import batches, chats, leases, reconnection, stopping, trail, wakeups
-from bridge.client import live_agent
 from bridge.domain.errors import (
     AffinityChanged,
     CallCancelled,
@@ -26,13 +25,14 @@ from bridge.domain.errors import (
     SessionGone,
     log_fault,
 )
-from bridge.events import State, absorb
 from bridge.leases import Lease
 from bridge.marks import new_token
 from bridge.outbound.backoff import Pause
 from bridge.outbound.transport import Call
-from bridge.protocol import Batch, Reconnection
 from bridge.telemetry import logs, metrics
+from bridge.upstreams.liveagent.client import live_agent
+from bridge.upstreams.liveagent.events import State, absorb
+from bridge.upstreams.liveagent.protocol import Batch, Reconnection
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from bridge import batches, leases, outbox, parcels, trail, wakeups
-from bridge.client import live_agent
 from bridge.database import in_database
 from bridge.domain.errors import (
     AffinityChanged,
@@ -28,12 +27,14 @@ from bridge.domain.errors import (
     SessionGone,
 )
 from bridge.domain.timeline import Kind, Note
-from bridge.events import absorb, joining_notes
 from bridge.leases import MARGIN_SECONDS, Lease
 from bridge.marks import new_token
 from bridge.models import Session
 from bridge.outbound.backoff import Pause
-from bridge.protocol import (
+from bridge.telemetry import metrics
+from bridge.upstreams.liveagent.client import live_agent
+from bridge.upstreams.liveagent.events import absorb, joining_notes
+from bridge.upstreams.liveagent.protocol import (
     FIRST_ACK,
     Batch,
     Credentials,
@@ -42,8 +43,11 @@ from bridge.protocol import (
     Reconnection,
     read_transcript,
 )
-from bridge.telemetry import metrics
-from bridge.transcripts import has_arrived, new_words, with_agent_joined
+from bridge.upstreams.liveagent.transcript import (
+    has_arrived,
+    new_words,
+    with_agent_joined,
+)
 
 logger = logging.getLogger(__name__)
 

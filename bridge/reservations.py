@@ -11,8 +11,12 @@ from django.db import connection
 
 from bridge.database import in_database, in_database_stepwise
 from bridge.models import Session
-from bridge.protocol import DEFAULT_POLL_TIMEOUT_SECONDS, FIRST_ACK, NewSession
 from bridge.sql import Script, Statement
+from bridge.upstreams.liveagent.protocol import (
+    DEFAULT_POLL_TIMEOUT_SECONDS,
+    FIRST_ACK,
+    NewSession,
+)
 
 LEASE_SECONDS = 15
 FIRST_SEQUENCE = 1

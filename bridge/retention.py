@@ -16,9 +16,9 @@ from django.db.models import QuerySet
 
 from bridge import chats, sender, wakeups
 from bridge.database import in_database
-from bridge.events import State
 from bridge.marks import from_now
 from bridge.models import Session
+from bridge.upstreams.liveagent.events import State
 
 DAY_SECONDS = 24 * 60 * 60
 BATCH = 200  # chats removed in one transaction

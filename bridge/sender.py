@@ -14,7 +14,6 @@ import time
 from dataclasses import dataclass, replace
 
 from bridge import chats, leases, outbox, parcels, trail, wakeups
-from bridge.client import live_agent
 from bridge.domain.errors import (
     AffinityChanged,
     DatabaseUnavailable,
@@ -29,6 +28,7 @@ from bridge.marks import new_token
 from bridge.outbound.backoff import Pause
 from bridge.parcels import Parcel
 from bridge.telemetry import logs
+from bridge.upstreams.liveagent.client import live_agent
 
 logger = logging.getLogger(__name__)
 

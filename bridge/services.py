@@ -22,14 +22,14 @@ from bridge import (
 )
 from bridge.domain.errors import InvalidRequest, NoOpenChat, TemporarilyUnavailable
 from bridge.domain.timeline import By
-from bridge.events import Reason, State
 from bridge.inbox import Look
 from bridge.marks import digest, new_token
 from bridge.outbox import Fate, Ticket
-from bridge.protocol import Json
 from bridge.reservations import Reservation
 from bridge.status import ChatStatus
 from bridge.telemetry import logs, metrics
+from bridge.upstreams.liveagent.events import Reason, State
+from bridge.upstreams.liveagent.protocol import Json
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ from django.db.models.functions import Now
 from bridge import chats, inbox, poller, sender, stopping, wakeups
 from bridge.database import in_database
 from bridge.domain.errors import DatabaseUnavailable, log_fault
-from bridge.events import Reason, State
 from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.outbound import transport
 from bridge.telemetry import heartbeats
+from bridge.upstreams.liveagent.events import Reason, State
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from bridge import trail
 from bridge.domain.timeline import LAST_KINDS, By, Facts, Kind
-from bridge.events import Reason
 from bridge.models import Session, SessionEvent
+from bridge.upstreams.liveagent.events import Reason
 
 # How a step is coloured; the ends that nobody wanted stand out.
 PLAIN, GOOD, BAD, END, BAD_END = "plain", "good", "bad", "end", "end bad"

@@ -3,9 +3,9 @@
 import pytest
 import responses
 
-from bridge.client import LiveAgentClient
 from bridge.outbound.transport import Call, new_session
-from bridge.protocol import Credentials
+from bridge.upstreams.liveagent.client import LiveAgentClient
+from bridge.upstreams.liveagent.protocol import Credentials
 
 HOST = "https://d.la1-c1-xxx.salesforceliveagent.com"
 BASE = f"{HOST}/chat/rest/"

@@ -5,14 +5,14 @@ import re
 import pytest
 import requests
 
-from bridge.client import may_follow
 from bridge.domain.errors import (
     LiveAgentError,
     MalformedAnswer,
     ServerFault,
     ServerSwitched,
 )
-from bridge.protocol import Reconnection
+from bridge.upstreams.liveagent.client import may_follow
+from bridge.upstreams.liveagent.protocol import Reconnection
 from tests.client_calls import (  # noqa: F401 (fixtures are found by their names)
     AFFINITY,
     BASE,

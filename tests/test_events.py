@@ -2,8 +2,16 @@
 
 import pytest
 
-from bridge.events import HANDLERS, IGNORED, Reason, Standing, State, Words, absorb
-from bridge.protocol import Event, read_batch
+from bridge.upstreams.liveagent.events import (
+    HANDLERS,
+    IGNORED,
+    Reason,
+    Standing,
+    State,
+    Words,
+    absorb,
+)
+from bridge.upstreams.liveagent.protocol import Event, read_batch
 from tests.samples import sample
 
 OPENING = Standing(State.OPENING)

@@ -540,6 +540,16 @@ def check_all_is_said(service: Service) -> None:
     line_with(service, request_id=admin["request_id"], message="request answered")
     line_with(service, message="close failed: unexpected fault")
     line_with(service, logger="some.library", message="filled in later: ?")
-    line_with(service, logger="bridge.client", error="OutOfSync", status=409)
-    line_with(service, logger="bridge.client", error="AffinityChanged", status=503)
+    line_with(
+        service,
+        logger="bridge.upstreams.liveagent.client",
+        error="OutOfSync",
+        status=409,
+    )
+    line_with(
+        service,
+        logger="bridge.upstreams.liveagent.client",
+        error="AffinityChanged",
+        status=503,
+    )
     line_with(service, logger="gunicorn.error", error="RuntimeError")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from bridge import protocol
 from bridge.domain.errors import MalformedAnswer, ServerSwitched
-from bridge.protocol import Batch, Event, NewSession, Reconnection
+from bridge.upstreams.liveagent import protocol
+from bridge.upstreams.liveagent.protocol import Batch, Event, NewSession, Reconnection
 from tests.samples import sample
 
 NOT_AN_OBJECT = [

@@ -20,8 +20,8 @@ from bridge.domain.errors import (  # noqa: E402
     Unreachable,
 )
 from bridge.domain.timeline import By, Kind, facts_of  # noqa: E402
-from bridge.events import Reason  # noqa: E402
 from bridge.models import Session, SessionEvent  # noqa: E402
+from bridge.upstreams.liveagent.events import Reason  # noqa: E402
 
 OPENED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KINDS = [value for name, value in vars(Kind).items() if name.isupper()]

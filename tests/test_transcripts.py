@@ -2,9 +2,14 @@
 
 import pytest
 
-from bridge.events import Standing, State, Words
-from bridge.protocol import Line, read_batch, read_transcript
-from bridge.transcripts import has_arrived, joined, new_words, with_agent_joined
+from bridge.upstreams.liveagent.events import Standing, State, Words
+from bridge.upstreams.liveagent.protocol import Line, read_batch, read_transcript
+from bridge.upstreams.liveagent.transcript import (
+    has_arrived,
+    joined,
+    new_words,
+    with_agent_joined,
+)
 from tests.samples import sample
 
 TRANSCRIPT = (

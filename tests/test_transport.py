@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from bridge.client import LiveAgentClient
 from bridge.domain.errors import CallCancelled, NoAnswerInTime
 from bridge.outbound.transport import Call, new_session
-from bridge.protocol import Credentials
+from bridge.upstreams.liveagent.client import LiveAgentClient
+from bridge.upstreams.liveagent.protocol import Credentials
 from tests.web_server import ANSWER, Server, serving
 
 PATIENCE = 10  # seconds for what should happen at once

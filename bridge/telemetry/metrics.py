@@ -25,8 +25,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from bridge.domain.errors import CallCancelled
-from bridge.events import Reason
-from bridge.protocol import MESSAGES
+from bridge.upstreams.liveagent.events import Reason
+from bridge.upstreams.liveagent.protocol import MESSAGES
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()

@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from bridge.client import live_agent
 from bridge.domain.errors import LiveAgentError
+from bridge.upstreams.liveagent.client import live_agent
 
 
 class Command(BaseCommand):

@@ -19,7 +19,6 @@ import requests
 from django.conf import settings
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from bridge import protocol
 from bridge.domain.errors import (
     AffinityChanged,
     CallCancelled,
@@ -35,14 +34,15 @@ from bridge.domain.errors import (
     Unreachable,
 )
 from bridge.outbound.transport import Call, current_call, new_session
-from bridge.protocol import (
+from bridge.telemetry import metrics, reachability
+from bridge.upstreams.liveagent import protocol
+from bridge.upstreams.liveagent.protocol import (
     MESSAGES,
     Batch,
     Credentials,
     NewSession,
     Reconnection,
 )
-from bridge.telemetry import metrics, reachability
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from bridge.domain.timeline import Facts, Kind, Note, short_name
-from bridge.protocol import Event, Json, clean, whole_number
+from bridge.upstreams.liveagent.protocol import Event, Json, clean, whole_number
 
 LONGEST_NAME = 255
 MOST_NOTES = 20  # of one batch

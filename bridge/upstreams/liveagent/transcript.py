@@ -8,8 +8,8 @@ lines of each side are known. Pure.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bridge.events import Standing, State, Words
-from bridge.protocol import Line
+from bridge.upstreams.liveagent.events import Standing, State, Words
+from bridge.upstreams.liveagent.protocol import Line
 
 
 def new_words(

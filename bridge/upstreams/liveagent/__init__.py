@@ -1,0 +1,1 @@
+"""How is Live Agent's Chat REST API spoken?"""
