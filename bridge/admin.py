@@ -13,9 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge import chats, telling
+from bridge import telling
 from bridge.domain.timeline import By
 from bridge.models import Session
+from bridge.storage import ending
 from bridge.upstreams.liveagent.events import Reason
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class SessionAdmin(ModelAdmin):
         """End the chosen chats; Salesforce is told in the background."""
         chosen = list(queryset.values_list("pk", flat=True))
         ended = sum(
-            chats.finish(pk, Reason.CLIENT, facts={"by": By.ADMIN}) for pk in chosen
+            ending.finish(pk, Reason.CLIENT, facts={"by": By.ADMIN}) for pk in chosen
         )
         said = gettext("%(count)d ended") % {"count": ended}
         self.message_user(request, said, messages.SUCCESS)

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from bridge import inbox
 from bridge.domain.errors import DatabaseUnavailable
-from bridge.inbox import Handout
+from bridge.storage import agent_messages
+from bridge.storage.agent_messages import Handout
 from bridge.telemetry import metrics
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,9 @@ class DeliveringResponse(HttpResponse):
         if written:
             metrics.words_delivered(self.words.at)
         try:
-            (inbox.delivered if written else inbox.not_delivered)(self.words)
+            (agent_messages.delivered if written else agent_messages.not_delivered)(
+                self.words
+            )
         except DatabaseUnavailable:
             # The claim runs out, and the bot may see these words a second time.
             logger.warning("words %s could not be settled", self.words.id)

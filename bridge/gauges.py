@@ -17,10 +17,10 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bridge.database import in_database_stepwise
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.shared import SharedLook
+from bridge.storage.database import in_database_stepwise
 from bridge.upstreams.liveagent.events import State
 
 ANSWER_SECONDS = 3.0

@@ -22,10 +22,10 @@ from prometheus_client import (
 )
 
 from bridge import gauges, stopping, tokens
-from bridge.database import in_database_stepwise
 from bridge.domain.errors import DatabaseUnavailable, Unauthorized
 from bridge.endpoint import answer, bad, reading
 from bridge.shared import SharedLook
+from bridge.storage.database import in_database_stepwise
 from bridge.telemetry import heartbeats, metrics, reachability
 
 ANSWER_SECONDS = 2.0

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 
 from bridge import health
-from bridge.database import run_on_database_thread
+from bridge.storage.database import run_on_database_thread
 
 Probe = Callable[[HttpRequest], HttpResponse]
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from bridge import chats, leases, parcels, poller, reservations
+from bridge import poller
 from bridge.domain.errors import (
     LiveAgentError,
     ServerFault,
@@ -22,6 +22,8 @@ from bridge.domain.errors import (
 )
 from bridge.domain.timeline import facts_of
 from bridge.outbound.backoff import Pause
+from bridge.storage import ending, leases, parcels
+from bridge.storage import opening as claims
 from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.client import (
     LONGEST_CALL_SECONDS,
@@ -54,7 +56,7 @@ def open_at_salesforce(
     try:
         host, new = _create_session(deadline)
         credentials = Credentials(host, new.key, new.affinity_token)
-        if not reservations.begin(session_id, token, host, new):
+        if not claims.begin(session_id, token, host, new):
             live_agent().delete_session(credentials)  # closed meanwhile
             return
         body = protocol.chasitor_init(
@@ -70,9 +72,9 @@ def open_at_salesforce(
         _init(credentials, body, deadline)
     except LiveAgentError as exc:
         logger.warning("chat %s could not be opened: %s", session_id, exc)
-        chats.finish(session_id, Reason.ERROR, facts=facts_of(exc))
+        ending.finish(session_id, Reason.ERROR, facts=facts_of(exc))
     except Exception:
-        chats.finish(session_id, Reason.ERROR)
+        ending.finish(session_id, Reason.ERROR)
         raise
     else:
         lease = leases.keep(session_id, token, new.client_poll_timeout)
@@ -102,7 +104,7 @@ def _init(credentials: Credentials, body: Json, deadline: float) -> None:
     """POST ChasitorInit; the same number again is no second chat."""
     _repeated(
         lambda: live_agent().chasitor_init(
-            credentials, sequence=reservations.FIRST_SEQUENCE, body=body
+            credentials, sequence=claims.FIRST_SEQUENCE, body=body
         ),
         deadline,
     )

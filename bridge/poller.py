@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from bridge import batches, chats, leases, reconnection, stopping, trail, wakeups
+from bridge import reconnection, stopping
 from bridge.domain.errors import (
     AffinityChanged,
     CallCancelled,
@@ -25,10 +25,11 @@ from bridge.domain.errors import (
     SessionGone,
     log_fault,
 )
-from bridge.leases import Lease
-from bridge.marks import new_token
 from bridge.outbound.backoff import Pause
 from bridge.outbound.transport import Call
+from bridge.storage import ending, leases, notifications, readings, timeline
+from bridge.storage.leases import Lease
+from bridge.storage.marks import new_token
 from bridge.telemetry import logs, metrics
 from bridge.upstreams.liveagent.client import live_agent
 from bridge.upstreams.liveagent.events import State, absorb
@@ -91,7 +92,7 @@ class Follower:
         self._token = lease.token
         self._leased_at = time.monotonic()
         self._pause = Pause()
-        self._outage = trail.Outage(lease.session_id)
+        self._outage = timeline.Outage(lease.session_id)
         self._interrupted: Call | None = None
         self._asking = threading.RLock()
         self._new_home: Reconnection | None = None
@@ -157,7 +158,7 @@ class Follower:
             return self._step(lease)
         except (SessionGone, DuplicatePoll) as exc:
             logger.warning("chat %s is lost: %s", lease.session_id, exc)
-            chats.lost(lease.session_id, exc)
+            ending.lost(lease.session_id, exc)
             return None
         except DatabaseUnavailable:
             logger.warning("chat %s: polling waits for the database", lease.session_id)
@@ -238,7 +239,7 @@ class Follower:
         started = time.monotonic()
         while True:
             try:
-                after = batches.record(lease, batch, outcome)
+                after = readings.record(lease, batch, outcome)
                 break
             except DatabaseUnavailable:
                 self._pause()
@@ -273,4 +274,4 @@ def _names(types: Iterable[str]) -> list[str]:
     return [type_ if EVENT_TYPE.fullmatch(type_) else "?" for type_ in types]
 
 
-wakeups.command("interrupt", interrupt)
+notifications.command("interrupt", interrupt)

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from bridge import batches, leases, outbox, parcels, trail, wakeups
-from bridge.database import in_database
 from bridge.domain.errors import (
     AffinityChanged,
     DuplicatePoll,
@@ -27,10 +25,19 @@ from bridge.domain.errors import (
     SessionGone,
 )
 from bridge.domain.timeline import Kind, Note
-from bridge.leases import MARGIN_SECONDS, Lease
-from bridge.marks import new_token
 from bridge.models import Session
 from bridge.outbound.backoff import Pause
+from bridge.storage import (
+    customer_messages,
+    leases,
+    notifications,
+    parcels,
+    readings,
+    timeline,
+)
+from bridge.storage.database import in_database
+from bridge.storage.leases import MARGIN_SECONDS, Lease
+from bridge.storage.marks import new_token
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent.client import live_agent
 from bridge.upstreams.liveagent.events import absorb, joining_notes
@@ -90,7 +97,7 @@ class _Handover:
         self._new_home = new_home
         self._send_token = new_token()
         self._pause = Pause()
-        self._outage = trail.Outage(lease.session_id)
+        self._outage = timeline.Outage(lease.session_id)
 
     def carry_out(self) -> Lease | None:
         while self._hold_both():
@@ -210,18 +217,18 @@ def _store(lease: Lease, new: _NewStart) -> Lease | None:
     if new.reconnection.reset_sequence:
         columns["sequence"] = 0
     batch = Batch(new.events, new.sequence, new.offset)
-    if batches.record(lease, batch, outcome, **columns) is None:
+    if readings.record(lease, batch, outcome, **columns) is None:
         return None
     _settle_doubt(session, new)
-    wakeups.tell("deliver", lease.session_id)
+    notifications.tell("deliver", lease.session_id)
     return leases.keep(lease.session_id, lease.token, lease.client_poll_timeout)
 
 
 def _settle_doubt(session: Session, new: _NewStart) -> None:
     """See in the transcript whether the words in doubt have arrived."""
-    doubtful = outbox.unsent(session.pk).exclude(sequence=None).first()
+    doubtful = customer_messages.unsent(session.pk).exclude(sequence=None).first()
     known = session.outbox.exclude(sent_at=None).count()
     if doubtful is not None and has_arrived(new.transcript, doubtful.text, known):
         parcels.note_arrival(session.pk, doubtful.pk)
     if new.reconnection.reset_sequence:
-        outbox.forget_numbers(session.pk)
+        customer_messages.forget_numbers(session.pk)

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from bridge import chats, sender, wakeups
-from bridge.database import in_database
-from bridge.marks import from_now
+from bridge import sender
 from bridge.models import Session
+from bridge.storage import ending, notifications
+from bridge.storage.database import in_database
+from bridge.storage.marks import from_now
 from bridge.upstreams.liveagent.events import State
 
 DAY_SECONDS = 24 * 60 * 60
@@ -76,10 +77,10 @@ def forget(line_id: str) -> Forgotten:
     lets one of them do it. Chats that Salesforce could not be told of in time stay,
     so that it can be told later.
     """
-    chats.close(line_id)
+    ending.close(line_id)
     deadline = time.monotonic() + TOLD_WITHIN_SECONDS
     while (untold := _untold(line_id)) and time.monotonic() < deadline:
-        with wakeups.listening(*map(wakeups.chat, untold)) as bell:
+        with notifications.listening(*map(notifications.chat, untold)) as bell:
             for session_id in untold:
                 sender.kick(session_id)
             bell.wait(LOOK_AGAIN_SECONDS)

@@ -13,7 +13,6 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from bridge import chats, leases, outbox, parcels, trail, wakeups
 from bridge.domain.errors import (
     AffinityChanged,
     DatabaseUnavailable,
@@ -24,9 +23,17 @@ from bridge.domain.errors import (
     log_fault,
 )
 from bridge.domain.timeline import Kind, facts_of
-from bridge.marks import new_token
 from bridge.outbound.backoff import Pause
-from bridge.parcels import Parcel
+from bridge.storage import (
+    customer_messages,
+    ending,
+    leases,
+    notifications,
+    parcels,
+    timeline,
+)
+from bridge.storage.marks import new_token
+from bridge.storage.parcels import Parcel
 from bridge.telemetry import logs
 from bridge.upstreams.liveagent.client import live_agent
 
@@ -123,16 +130,16 @@ class _Sender:
             return self._affinity_changed(parcel)
         except RequestRefused as exc:
             logger.warning("chat %s: words refused: %s", self._session_id, exc)
-            outbox.reject(self._session_id, self._token, parcel)
-            trail.note(self._session_id, Kind.WORDS_REFUSED, **facts_of(exc))
+            customer_messages.reject(self._session_id, self._token, parcel)
+            timeline.note(self._session_id, Kind.WORDS_REFUSED, **facts_of(exc))
             return _Outcome(try_again=True)
         except LiveAgentError as exc:
             logger.debug("chat %s: sending again after: %s", self._session_id, exc)
             if parcel.fresh:
-                trail.note(self._session_id, Kind.SEND_FAILED, **facts_of(exc))
-            if not chats.farewell_is_overdue(self._session_id):
+                timeline.note(self._session_id, Kind.SEND_FAILED, **facts_of(exc))
+            if not ending.farewell_is_overdue(self._session_id):
                 return _Outcome(try_again=True)
-            chats.farewell_failed(self._session_id, exc)
+            ending.farewell_failed(self._session_id, exc)
         return _Outcome()
 
     def _post(self, parcel: Parcel) -> _Outcome:
@@ -151,7 +158,7 @@ class _Sender:
             self._session_id, self._token, parcel.row_id, told=self.is_waiter
         )
         if not parcel.fresh:
-            trail.note(self._session_id, Kind.SEND_RECOVERED)
+            timeline.note(self._session_id, Kind.SEND_RECOVERED)
         return _Outcome(sent=True, following=after)
 
     def _resync(self, parcel: Parcel, conflict: OutOfSync) -> _Outcome:
@@ -174,7 +181,7 @@ class _Sender:
                 continue
             outcome = self._sent(parcel)
             numbers = {"sent": parcel.sequence, "used": number}
-            trail.note(
+            timeline.note(
                 self._session_id, Kind.OUT_OF_SYNC, **facts_of(conflict), **numbers
             )
             return outcome
@@ -187,13 +194,13 @@ class _Sender:
         is the chat given up for lost.
         """
         deadline = time.monotonic() + LAST_WORDS_SECONDS
-        with wakeups.listening(wakeups.chat(self._session_id)) as bell:
+        with notifications.listening(notifications.chat(self._session_id)) as bell:
             while (left := deadline - time.monotonic()) > 0:
-                chat = chats.look(self._session_id)
+                chat = ending.look(self._session_id)
                 if chat is None or not chat.is_open:
                     break
                 bell.wait(left)
-        chats.lost(self._session_id, exc)
+        ending.lost(self._session_id, exc)
 
     def _affinity_changed(self, parcel: Parcel) -> _Outcome:
         """Leave it to the owner of the poll; what is unsent stays where it is.
@@ -205,7 +212,7 @@ class _Sender:
         if leases.want_reconnection(self._session_id, token):
             parcels.release(self._session_id, self._token)
             return _Outcome()
-        outbox.drop_unsent(self._session_id)
+        customer_messages.drop_unsent(self._session_id)
         return _Outcome(try_again=True)
 
 
@@ -233,18 +240,18 @@ class _Farewell:
         except SessionGone:
             pass  # it is over there as well
         except LiveAgentError as exc:
-            if not chats.farewell_is_overdue(self._session_id):
+            if not ending.farewell_is_overdue(self._session_id):
                 return True
             logger.warning("chat %s: no farewell: %s", self._session_id, exc)
-            chats.farewell_failed(self._session_id, exc)
+            ending.farewell_failed(self._session_id, exc)
             return False
-        chats.farewell_said(self._session_id)
+        ending.farewell_said(self._session_id)
         return False
 
     def _end(self) -> None:
         """Say ChatEnd; where Salesforce will not hear it, delete the session."""
         credentials = self._parcel.credentials
-        if self._parcel.farewell == chats.DELETE_SESSION:
+        if self._parcel.farewell == ending.DELETE_SESSION:
             return live_agent().delete_session(credentials)
         try:
             live_agent().chat_end(
@@ -263,4 +270,4 @@ class _Farewell:
             live_agent().delete_session(credentials)
 
 
-wakeups.command("deliver", kick)
+notifications.command("deliver", kick)

@@ -10,23 +10,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bridge import (
-    chats,
-    inbox,
-    opening,
-    outbox,
-    reservations,
-    sender,
-    stopping,
-    wakeups,
-)
+from bridge import opening, sender, stopping
 from bridge.domain.errors import InvalidRequest, NoOpenChat, TemporarilyUnavailable
 from bridge.domain.timeline import By
-from bridge.inbox import Look
-from bridge.marks import digest, new_token
-from bridge.outbox import Fate, Ticket
-from bridge.reservations import Reservation
-from bridge.status import ChatStatus
+from bridge.storage import agent_messages, customer_messages, ending, notifications
+from bridge.storage import opening as claims
+from bridge.storage.agent_messages import Look
+from bridge.storage.customer_messages import Fate, Ticket
+from bridge.storage.marks import digest, new_token
+from bridge.storage.opening import Reservation
+from bridge.storage.summary import ChatStatus
 from bridge.telemetry import logs, metrics
 from bridge.upstreams.liveagent.events import Reason, State
 from bridge.upstreams.liveagent.protocol import Json
@@ -82,7 +75,7 @@ def open_chat(
     opened = Opened(None)
     while time.monotonic() < deadline:
         token = new_token()
-        reservation = reservations.reserve(line_id, display_name, token)
+        reservation = claims.reserve(line_id, display_name, token)
         if reservation is None:
             return Opened(None)
         logs.note_chat(reservation.session_id)
@@ -104,9 +97,9 @@ def open_chat(
 def _outcome(reservation: Reservation, deadline: float) -> Opened:
     """Wait until Salesforce has said yes or no, or has had its time."""
     session_id = reservation.session_id
-    with wakeups.listening(wakeups.chat(session_id)) as bell:
+    with notifications.listening(notifications.chat(session_id)) as bell:
         while True:
-            opened = Opened(chats.look(session_id))
+            opened = Opened(ending.look(session_id))
             left = deadline - time.monotonic()
             if not opened.is_pending or left <= 0:
                 break
@@ -114,9 +107,9 @@ def _outcome(reservation: Reservation, deadline: float) -> Opened:
     if opened.ok:
         return opened
     if opened.is_pending and reservation.mine:
-        chats.finish(session_id, Reason.ERROR, facts={"by": By.DEADLINE})
+        ending.finish(session_id, Reason.ERROR, facts={"by": By.DEADLINE})
     _wait_for_farewell(session_id, until=deadline + LAST_MOMENT_SECONDS)
-    return Opened(chats.look(session_id))
+    return Opened(ending.look(session_id))
 
 
 def _died_with_its_opener(opened: Opened) -> bool:
@@ -136,20 +129,23 @@ def next_message(
     an `ack` that is too high.
     """
     deadline = time.monotonic() + random.uniform(*HOLD_SECONDS)  # noqa: S311
-    topic = wakeups.words(digest(line_id))
+    topic = notifications.words(digest(line_id))
     claim = new_token()
 
     def take() -> Look:
         left = max(0.0, deadline - time.monotonic())
-        return inbox.take(
+        return agent_messages.take(
             line_id,
             claim=claim,
             ack=ack,
             hold_seconds=left,
-            alone=wakeups.listeners(topic) == 1,
+            alone=notifications.listeners(topic) == 1,
         )
 
-    with metrics.messages_held.track_inprogress(), wakeups.listening(topic) as bell:
+    with (
+        metrics.messages_held.track_inprogress(),
+        notifications.listening(topic) as bell,
+    ):
         look = take()
         while look.words is None and not look.is_end and not stopping.is_stopping():
             in_time = bell.wait(deadline - time.monotonic())
@@ -172,7 +168,7 @@ def send_message(*, line_id: str, text: str, message_id: str | None) -> None:
     deadline = time.monotonic() + SEND_SECONDS
     request, token = new_token(), new_token()
     while True:
-        ticket = outbox.put(
+        ticket = customer_messages.put(
             line_id, text, message_id=message_id, request=request, token=token
         )
         logs.note_chat(ticket.session_id)
@@ -191,21 +187,21 @@ def _fate(ticket: Ticket, deadline: float) -> str:
     """Wait for a row's fate; PENDING when the time is over."""
     if ticket.fate == Fate.SENT:
         return ticket.fate
-    with wakeups.listening(wakeups.chat(ticket.session_id)) as bell:
+    with notifications.listening(notifications.chat(ticket.session_id)) as bell:
         if ticket.fate == Fate.ANOTHERS:
             bell.wait(ANOTHERS_SECONDS)
             return Fate.PENDING
         while (left := deadline - time.monotonic()) > 0:
             sender.kick(ticket.session_id)
-            fate = outbox.fate(ticket.row_id)
+            fate = customer_messages.fate(ticket.row_id)
             if fate != Fate.PENDING:
                 return fate
             bell.wait(min(left, LOOK_AGAIN_SECONDS))
-    return outbox.give_up(ticket.row_id)
+    return customer_messages.give_up(ticket.row_id)
 
 
 def _raise_for_dropped(ticket: Ticket) -> None:
-    chat = chats.look(ticket.session_id)
+    chat = ending.look(ticket.session_id)
     if chat is not None and chat.is_open:
         raise InvalidRequest("Salesforce does not take it", field="message")
     raise NoOpenChat("the chat has ended", field="line_id")
@@ -217,19 +213,19 @@ def close_chat(*, line_id: str) -> ChatStatus | None:
     Salesforce hears of it before this returns or, if it cannot be reached in time,
     in the background.
     """
-    session_id = chats.close(line_id)
+    session_id = ending.close(line_id)
     if session_id is None:
         return None
     logs.note_chat(session_id)
     sender.kick(session_id)
     _wait_for_farewell(session_id, until=time.monotonic() + CLOSE_SECONDS)
-    return chats.look(session_id)
+    return ending.look(session_id)
 
 
 def _wait_for_farewell(session_id: int, *, until: float) -> None:
-    with wakeups.listening(wakeups.chat(session_id)) as bell:
+    with notifications.listening(notifications.chat(session_id)) as bell:
         while (left := until - time.monotonic()) > 0:
-            chat = chats.look(session_id)
+            chat = ending.look(session_id)
             if chat is None or not chat.farewell:
                 return
             bell.wait(min(left, LOOK_AGAIN_SECONDS))

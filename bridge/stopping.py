@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from bridge import wakeups
+from bridge.storage import notifications
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def begin() -> None:
     """Begin to stop: everybody who waits here looks up."""
     _begun_at.append(time.monotonic())
     _event.set()
-    wakeups.ring_all_here()
+    notifications.ring_all_here()
 
 
 def on_sigterm() -> None:

@@ -16,12 +16,13 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bridge import chats, inbox, poller, sender, stopping, wakeups
-from bridge.database import in_database
+from bridge import poller, sender, stopping
 from bridge.domain.errors import DatabaseUnavailable, log_fault
-from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.outbound import transport
+from bridge.storage import agent_messages, ending, notifications
+from bridge.storage.database import in_database
+from bridge.storage.marks import digest, from_now
 from bridge.telemetry import heartbeats
 from bridge.upstreams.liveagent.events import Reason, State
 
@@ -43,7 +44,7 @@ def start() -> None:
         (ring_missed_bells, SAFETY_NET_SECONDS),
     ):
         threading.Thread(target=_every, args=(seconds, loop), daemon=True).start()
-    threading.Thread(target=wakeups.relay, daemon=True).start()
+    threading.Thread(target=notifications.relay, daemon=True).start()
 
 
 def _every(seconds: float, work: Callable[[], None]) -> None:
@@ -68,7 +69,7 @@ def look_after_chats() -> None:
         poller.take_up(session_id)
     for reason, up in _clocks().items():
         for session_id in _whose_time_is(up):
-            chats.finish(session_id, reason, only=up)
+            ending.finish(session_id, reason, only=up)
     for session_id in _unsent():
         sender.kick(session_id)
 
@@ -76,7 +77,7 @@ def look_after_chats() -> None:
 def ring_missed_bells() -> None:
     """Ring for words that are there although somebody here still waits for them."""
     for topic in _missed():
-        wakeups.ring_here(topic)
+        notifications.ring_here(topic)
 
 
 @in_database
@@ -88,7 +89,9 @@ def _unpolled() -> list[int]:
 
 def _clocks() -> dict[str, Q]:
     """Return for which reason a chat's time is up, and when."""
-    bot_gone = from_now(-settings.BOT_IDLE_SECONDS - inbox.bot_absence_margin())
+    bot_gone = from_now(
+        -settings.BOT_IDLE_SECONDS - agent_messages.bot_absence_margin()
+    )
     return {
         Reason.VISITOR_IDLE: Q(visitor_idle_at__lt=Now()),
         Reason.BOT_IDLE: Q(bot_until__lt=bot_gone),
@@ -117,7 +120,7 @@ def _unsent() -> list[int]:
 @in_database
 def _missed() -> list[str]:
     """Return the topics awaited here that have words or an end to them."""
-    awaited = set(wakeups.awaited("words:"))
+    awaited = set(notifications.awaited("words:"))
     if not awaited:
         return []
     unclaimed = Q(claimed_until=None) | Q(claimed_until__lt=Now())
@@ -127,5 +130,5 @@ def _missed() -> list[str]:
         *words.values_list("line_id", flat=True),
         *ended.values_list("line_id", flat=True),
     }
-    topics = {wakeups.words(digest(line_id)) for line_id in line_ids}
+    topics = {notifications.words(digest(line_id)) for line_id in line_ids}
     return sorted(topics & awaited)

@@ -12,9 +12,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge import trail
 from bridge.domain.timeline import LAST_KINDS, By, Facts, Kind
 from bridge.models import Session, SessionEvent
+from bridge.storage.timeline import MOST
 from bridge.upstreams.liveagent.events import Reason
 
 # How a step is coloured; the ends that nobody wanted stand out.
@@ -120,7 +120,7 @@ def _steps(session: Session, events: list[SessionEvent]) -> Iterator[Step]:
     for event in events:
         yield _step(session, event)
         counted += event.kind not in LAST_KINDS
-        if counted == trail.MOST and event.kind not in LAST_KINDS:
+        if counted == MOST and event.kind not in LAST_KINDS:
             yield Step(None, "", gettext("What came next was too much to be kept"))
 
 

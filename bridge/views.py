@@ -12,9 +12,9 @@ from django.views import defaults
 from bridge import delivery, payloads, services
 from bridge.delivery import DeliveringResponse
 from bridge.endpoint import answer, bad, endpoint, reading, without_body
-from bridge.inbox import Handout
 from bridge.middleware import is_page
-from bridge.status import ChatStatus
+from bridge.storage.agent_messages import Handout
+from bridge.storage.summary import ChatStatus
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent.events import State
 

@@ -8,9 +8,9 @@ from django.contrib.auth.models import Group
 from django.db import connection, connections
 from django.db.utils import InterfaceError, OperationalError
 
-from bridge import database
-from bridge.database import in_database, run_on_database_thread
 from bridge.domain.errors import DatabaseUnavailable
+from bridge.storage import database
+from bridge.storage.database import in_database, run_on_database_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

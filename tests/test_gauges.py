@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from bridge import database, gauges
+from bridge import gauges
 from bridge.gauges import Chats
 from bridge.models import AgentMessage, Session, VisitorMessage
+from bridge.storage import database
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from django.utils import translation
 
 django.setup()
 
-from bridge import telling, trail  # noqa: E402  (models need the set-up above)
+from bridge import telling  # noqa: E402  (models need the set-up above)
 from bridge.domain.errors import (  # noqa: E402
     CallCancelled,
     LiveAgentError,
@@ -21,6 +21,7 @@ from bridge.domain.errors import (  # noqa: E402
 )
 from bridge.domain.timeline import By, Kind, facts_of  # noqa: E402
 from bridge.models import Session, SessionEvent  # noqa: E402
+from bridge.storage import timeline  # noqa: E402  (models need the set-up above)
 from bridge.upstreams.liveagent.events import Reason  # noqa: E402
 
 OPENED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -107,8 +108,8 @@ def test_the_time_since_the_opening(seconds, shown):
 
 
 def test_a_trail_that_was_cut_says_where():
-    kinds = [Kind.TRANSFERRED] * trail.MOST + [Kind.ENDED]
+    kinds = [Kind.TRANSFERRED] * timeline.MOST + [Kind.ENDED]
     events = [SessionEvent(kind=kind, facts={}, at=OPENED) for kind in kinds]
     steps = list(telling._steps(Session(opened_at=OPENED), events))
-    assert [step.at for step in steps].index(None) == trail.MOST
+    assert [step.at for step in steps].index(None) == timeline.MOST
     assert len(steps) == len(events) + 1

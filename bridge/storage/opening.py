@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import connection
 
-from bridge.database import in_database, in_database_stepwise
 from bridge.models import Session
-from bridge.sql import Script, Statement
+from bridge.storage.database import in_database, in_database_stepwise
+from bridge.storage.sql import Script, Statement
 from bridge.upstreams.liveagent.protocol import (
     DEFAULT_POLL_TIMEOUT_SECONDS,
     FIRST_ACK,

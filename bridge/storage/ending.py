@@ -10,14 +10,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import outbox, trail, wakeups
-from bridge.database import in_database, in_database_stepwise
 from bridge.domain.errors import LiveAgentError
 from bridge.domain.timeline import By, Fact, Facts, Kind, facts_of
-from bridge.marks import digest, from_now
 from bridge.models import AgentMessage, Session
-from bridge.sql import Statement
-from bridge.status import COLUMNS, ChatStatus
+from bridge.storage import customer_messages, notifications, timeline
+from bridge.storage.database import in_database, in_database_stepwise
+from bridge.storage.marks import digest, from_now
+from bridge.storage.sql import Statement
+from bridge.storage.summary import COLUMNS, ChatStatus
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent.events import Reason, State
 
@@ -67,7 +67,7 @@ def finish(
     )
     if not changed or before is None:
         return False
-    trail.note(session_id, Kind.ENDED, reason=reason, **(facts or {}))
+    timeline.note(session_id, Kind.ENDED, reason=reason, **(facts or {}))
     session = Session.objects.get(pk=session_id)
     if tell and session.key:
         session.farewell = FAREWELLS.get(reason, DEFAULT_FAREWELL)
@@ -77,13 +77,13 @@ def finish(
             farewell=session.farewell,
             farewell_until=from_now(FAREWELL_PATIENCE_SECONDS),
         )
-        wakeups.tell("deliver", session_id)
+        notifications.tell("deliver", session_id)
     else:
         erase(session_id)
     if not (session.farewell and session.established_at):
-        outbox.drop_unsent(session_id)
-    wakeups.ring(wakeups.words(digest(session.line_id)))
-    wakeups.ring(wakeups.chat(session_id))
+        customer_messages.drop_unsent(session_id)
+    notifications.ring(notifications.words(digest(session.line_id)))
+    notifications.ring(notifications.chat(session_id))
     transaction.on_commit(partial(metrics.chat_ended, reason))
     # This is a database thread, which works for one chat after the other.
     logger.info("chat %s ended: %s", session_id, reason, extra={"chat": session_id})
@@ -98,9 +98,9 @@ def erase(session_id: int) -> None:
     session = Session.objects.filter(pk=session_id).first()
     if session is None:  # the customer has been forgotten
         return
-    wakeups.tell("interrupt", session_id)
-    wakeups.ring(wakeups.chat(session_id))
-    wakeups.ring(wakeups.words(digest(session.line_id)))
+    notifications.tell("interrupt", session_id)
+    notifications.ring(notifications.chat(session_id))
+    notifications.ring(notifications.words(digest(session.line_id)))
 
 
 @in_database
@@ -133,9 +133,9 @@ def farewell_failed(session_id: int, exc: LiveAgentError) -> None:
 
 
 def _nothing_to_say(session_id: int, kind: str, **facts: Fact) -> None:
-    outbox.drop_unsent(session_id)
+    customer_messages.drop_unsent(session_id)
     if Session.objects.filter(pk=session_id).exclude(farewell="").exists():
-        trail.note(session_id, kind, **facts)
+        timeline.note(session_id, kind, **facts)
     erase(session_id)
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from django.db import DatabaseError, connection
 
-from bridge import chats, outbox, trail, wakeups
-from bridge.database import in_database, in_database_stepwise
-from bridge.leases import MARGIN_SECONDS, Lease
-from bridge.marks import digest, new_token
 from bridge.models import Session
-from bridge.sql import Script
+from bridge.storage import customer_messages, ending, notifications, timeline
+from bridge.storage.database import in_database, in_database_stepwise
+from bridge.storage.leases import MARGIN_SECONDS, Lease
+from bridge.storage.marks import digest, new_token
+from bridge.storage.sql import Script
 from bridge.upstreams.liveagent.events import Outcome, State
 from bridge.upstreams.liveagent.protocol import Batch
 
@@ -80,7 +80,7 @@ def _store(
     if resync:
         Session.objects.filter(pk=lease.session_id).update(**resync)
     if connection.in_atomic_block:
-        trail.note_all(lease.session_id, outcome.notes)
+        timeline.note_all(lease.session_id, outcome.notes)
     _ring(lease, outcome)
     return advanced
 
@@ -103,7 +103,7 @@ def _advance_with_notes(
     try:
         return _advance(lease, advanced, outcome)
     except DatabaseError as exc:
-        if not trail.can_do_without(lease.session_id, exc):
+        if not timeline.can_do_without(lease.session_id, exc):
             raise
     return _advance(lease, advanced, without)
 
@@ -125,7 +125,7 @@ def _advance(
     if outcome.words:
         parameters += [lease.line_id, session_id, batch]
     for note in outcome.notes:
-        parameters += [*trail.parameters(session_id, note), batch]
+        parameters += [*timeline.parameters(session_id, note), batch]
     parameters += [batch, session_id, lease.token, advanced.ack]
     return _record_script(len(outcome.words), len(outcome.notes))(*parameters).row
 
@@ -133,7 +133,7 @@ def _advance(
 @functools.cache
 def _record_script(words: int, notes: int) -> Script:
     last_word = [NOTE_LAST_WORD] if words else []
-    added = [*[ADD_WORDS] * words, *last_word, *[trail.INSERT_WITH_BATCH] * notes]
+    added = [*[ADD_WORDS] * words, *last_word, *[timeline.INSERT_WITH_BATCH] * notes]
     return Script(ADVANCE, *added, WAS_RECORDED)
 
 
@@ -150,12 +150,14 @@ def _ring(lease: Lease, outcome: Outcome) -> None:
     standing = outcome.standing
     if standing.state == State.ENDED:
         tell = standing.needs_farewell
-        chats.finish(lease.session_id, standing.reason, tell=tell, facts=outcome.end)
+        ending.finish(lease.session_id, standing.reason, tell=tell, facts=outcome.end)
     elif standing.state != lease.standing.state:
-        wakeups.ring(wakeups.chat(lease.session_id))
-        if standing.state == State.ESTABLISHED and outbox.unsent_exists(
+        notifications.ring(notifications.chat(lease.session_id))
+        if standing.state == State.ESTABLISHED and customer_messages.unsent_exists(
             lease.session_id
         ):
-            wakeups.tell("deliver", lease.session_id)  # what was said in the queue
+            notifications.tell(
+                "deliver", lease.session_id
+            )  # what was said in the queue
     if outcome.words:
-        wakeups.ring(wakeups.words(digest(lease.line_id)))
+        notifications.ring(notifications.words(digest(lease.line_id)))

@@ -11,12 +11,12 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge import chats, trail, wakeups
-from bridge.database import in_database, in_database_stepwise
 from bridge.domain.timeline import By, Kind
-from bridge.marks import from_now
 from bridge.models import Session
-from bridge.sql import Statement
+from bridge.storage import ending, notifications, timeline
+from bridge.storage.database import in_database, in_database_stepwise
+from bridge.storage.marks import from_now
+from bridge.storage.sql import Statement
 from bridge.upstreams.liveagent.events import Reason, Standing, State
 from bridge.upstreams.liveagent.protocol import Credentials
 
@@ -74,10 +74,10 @@ def take(session_id: int, token: int) -> Lease | None:
         return None
     if session.state == State.OPENING:
         # Its opener is dead, and what it had begun is unknown: end it.
-        chats.finish(session_id, Reason.LOST, facts={"by": By.OPENER_DIED})
+        ending.finish(session_id, Reason.LOST, facts={"by": By.OPENER_DIED})
         return None
     if session.poll_token != token:
-        trail.note(session_id, Kind.TAKEN_UP, process=trail.process())
+        timeline.note(session_id, Kind.TAKEN_UP, process=timeline.process())
     return look(session_id, token)
 
 
@@ -145,9 +145,9 @@ def want_reconnection(session_id: int, affinity_token: str) -> bool:
     session = Session.objects.open().filter(pk=session_id)
     here = session.filter(affinity_token=affinity_token)
     if here.filter(reconnecting=False).update(reconnecting=True):
-        trail.note(session_id, Kind.RECONNECTING, resource="Chasitor/ChatMessage")
+        timeline.note(session_id, Kind.RECONNECTING, resource="Chasitor/ChatMessage")
     if here.exists():
-        wakeups.tell("interrupt", session_id)
+        notifications.tell("interrupt", session_id)
     return session.exists()
 
 
@@ -163,7 +163,7 @@ def begin_reconnection(lease: Lease) -> None:
     """Note that the poll's owner reconnects; nothing is sent meanwhile."""
     own = Session.objects.open().filter(pk=lease.session_id, poll_token=lease.token)
     if own.filter(reconnecting=False).update(reconnecting=True):
-        trail.note(lease.session_id, Kind.RECONNECTING, resource="System/Messages")
+        timeline.note(lease.session_id, Kind.RECONNECTING, resource="System/Messages")
 
 
 @in_database
@@ -171,6 +171,6 @@ def end_reconnection(lease: Lease) -> None:
     """Go on with the affinity there is: Salesforce knows of no change."""
     own = Session.objects.filter(pk=lease.session_id, poll_token=lease.token)
     if own.filter(reconnecting=True).exists():
-        trail.note(lease.session_id, Kind.STAYED)
+        timeline.note(lease.session_id, Kind.STAYED)
     own.update(reconnecting=False, send_until=None)
-    wakeups.tell("deliver", lease.session_id)
+    notifications.tell("deliver", lease.session_id)

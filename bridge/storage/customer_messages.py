@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from bridge import parcels, wakeups
-from bridge.database import in_database, in_database_stepwise
 from bridge.domain.errors import NoOpenChat, TemporarilyUnavailable
-from bridge.marks import digest, from_now
 from bridge.models import Session, VisitorMessage
-from bridge.parcels import Parcel
-from bridge.sql import Script, Statement
+from bridge.storage import notifications, parcels
+from bridge.storage.database import in_database, in_database_stepwise
+from bridge.storage.marks import digest, from_now
+from bridge.storage.parcels import Parcel
+from bridge.storage.sql import Script, Statement
 from bridge.upstreams.liveagent.protocol import Credentials
 
 MOST_UNSENT = 200  # words of one chat
@@ -225,7 +225,7 @@ def drop(session_id: int, rows: QuerySet[VisitorMessage]) -> None:
     Session.objects.filter(pk=session_id).update(
         undelivered=F("undelivered") + promised
     )
-    wakeups.ring(wakeups.chat(session_id))
+    notifications.ring(notifications.chat(session_id))
 
 
 @in_database

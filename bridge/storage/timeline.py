@@ -14,10 +14,10 @@ from collections.abc import Iterable
 
 from django.db import DatabaseError, Error, OperationalError, connection
 
-from bridge.database import is_database_thread, run_on_database_thread
 from bridge.domain.errors import DatabaseUnavailable, LiveAgentError
 from bridge.domain.timeline import LAST_KINDS, Fact, Kind, Note, facts_of
-from bridge.sql import Script, Statement
+from bridge.storage.database import is_database_thread, run_on_database_thread
+from bridge.storage.sql import Script, Statement
 
 logger = logging.getLogger(__name__)
 

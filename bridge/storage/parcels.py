@@ -6,10 +6,10 @@ is committed before its first POST and stays until Salesforce has answered.
 
 from dataclasses import dataclass, field
 
-from bridge import wakeups
-from bridge.database import in_database, in_database_stepwise
 from bridge.models import Session, VisitorMessage
-from bridge.sql import Script, Statement
+from bridge.storage import notifications
+from bridge.storage.database import in_database, in_database_stepwise
+from bridge.storage.sql import Script, Statement
 from bridge.upstreams.liveagent.protocol import Credentials
 
 # Longer than one POST. Where a holder is slower all the same, the next one repeats
@@ -151,7 +151,7 @@ def sent(
     that counts as told; `told` says that the caller is that waiter.
     """
     own = NOTE_SENT(session_id, told, row_id, session_id, session_id, token).row
-    wakeups.ring(wakeups.chat(session_id))
+    notifications.ring(notifications.chat(session_id))
     if own is None or own[0]:
         return None
     return following(session_id, token)
@@ -168,7 +168,7 @@ def renumber(session_id: int, token: int, parcel: Parcel, sequence: int) -> bool
 def note_arrival(session_id: int, row_id: int) -> None:
     """Note that words in doubt have turned out to be with Salesforce."""
     Statement(SENT)(False, row_id)
-    wakeups.ring(wakeups.chat(session_id))
+    notifications.ring(notifications.chat(session_id))
 
 
 def take_number_back(session_id: int, token: int, parcel: Parcel) -> None:

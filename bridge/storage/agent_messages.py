@@ -11,12 +11,12 @@ from datetime import datetime
 
 from django.conf import settings
 
-from bridge import wakeups
-from bridge.database import in_database_stepwise
 from bridge.domain.errors import InvalidRequest
-from bridge.marks import digest
-from bridge.sql import Script, Statement, moment
-from bridge.status import COLUMNS, ChatStatus
+from bridge.storage import notifications
+from bridge.storage.database import in_database_stepwise
+from bridge.storage.marks import digest
+from bridge.storage.sql import Script, Statement, moment
+from bridge.storage.summary import COLUMNS, ChatStatus
 
 CLAIM_SECONDS = 10
 # What marks words that were handed out without a claim.
@@ -176,11 +176,11 @@ def _acknowledge(line_id: str, ack: int) -> None:
 def delivered(words: Handout) -> None:
     """Delete words whose answer is out."""
     DELETE(words.id)
-    wakeups.ring(wakeups.words(digest(words.line_id)))
+    notifications.ring(notifications.words(digest(words.line_id)))
 
 
 @in_database_stepwise
 def not_delivered(words: Handout) -> None:
     """Give words back whose answer went nowhere."""
     GIVE_BACK(words.id, words.claim)
-    wakeups.ring(wakeups.words(digest(words.line_id)))
+    notifications.ring(notifications.words(digest(words.line_id)))

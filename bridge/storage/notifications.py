@@ -22,7 +22,7 @@ from functools import partial
 
 from django.db import connection, transaction
 
-from bridge.database import run_on_database_thread
+from bridge.storage.database import run_on_database_thread
 from bridge.telemetry import heartbeats
 
 logger = logging.getLogger(__name__)

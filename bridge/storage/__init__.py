@@ -1,0 +1,1 @@
+"""What is kept of a chat? Each function is one transaction, and waits for nothing."""
