@@ -86,9 +86,9 @@ atexit.register(leave_nothing_behind)
 
 def post_worker_init(worker):
     """Answer waiting bots and begin no more polls from SIGTERM on."""
-    from bridge import stopping
+    from bridge.chats import shutdown
 
-    stopping.on_sigterm()
+    shutdown.on_sigterm()
     gc.collect()
     gc.freeze()  # what was loaded stays, and need not be gone through again
     gc.set_threshold(*COLLECT_AFTER)
@@ -96,10 +96,10 @@ def post_worker_init(worker):
 
 def worker_exit(server, worker):
     """Let the polls under way come to their end, so that nobody waits for leases."""
-    from bridge import poller, stopping
+    from bridge.chats import reader, shutdown
 
-    if stopping.is_stopping():
-        stopping.finish(poller.is_idle)
+    if shutdown.is_stopping():
+        shutdown.finish(reader.is_idle)
 
 
 def child_exit(server, worker):

@@ -21,7 +21,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from bridge import gauges, stopping, tokens
+from bridge import gauges, tokens
+from bridge.chats import shutdown
 from bridge.domain.errors import DatabaseUnavailable, Unauthorized
 from bridge.endpoint import answer, bad, reading
 from bridge.shared import SharedLook
@@ -49,7 +50,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     database = _look_at_database()
     silent = [f"{STANDS_STILL}: {loop}" for loop in heartbeats.silent()]
     reasons = [*database.reasons, *silent]
-    if stopping.is_stopping():
+    if shutdown.is_stopping():
         reasons.append(STOPPING)
     salesforce = {
         "state": reachability.state(),

@@ -12,6 +12,7 @@ from django.conf import settings
 from pydantic.json_schema import GenerateJsonSchema
 
 from bridge import health, views
+from bridge.chats.services import FULL
 from bridge.endpoint import BAD, LARGEST_BODY, READ
 from bridge.payloads import (
     DEEPEST_ENTITY,
@@ -22,7 +23,6 @@ from bridge.payloads import (
     Payload,
     Send,
 )
-from bridge.services import FULL
 from bridge.telemetry.reachability import REACHABLE, UNKNOWN, UNREACHABLE
 from bridge.upstreams.liveagent.events import Reason, State
 

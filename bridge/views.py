@@ -9,7 +9,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from bridge import delivery, payloads, services
+from bridge import delivery, payloads
+from bridge.chats import services
 from bridge.delivery import DeliveringResponse
 from bridge.endpoint import answer, bad, endpoint, reading, without_body
 from bridge.middleware import is_page

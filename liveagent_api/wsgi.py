@@ -11,7 +11,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liveagent_api.settings")
 application = get_wsgi_application()
 
-from bridge import supervisor  # noqa: E402  (needs the settings above)
+from bridge.chats import supervisor  # noqa: E402  (needs the settings above)
 from bridge.telemetry import uncaught  # noqa: E402  (needs the settings above)
 
 uncaught.install()

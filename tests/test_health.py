@@ -11,7 +11,8 @@ import pytest
 import requests
 from django.test import RequestFactory
 
-from bridge import health, stopping, supervisor
+from bridge import health
+from bridge.chats import shutdown, supervisor
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.shared import SharedLook
 from bridge.telemetry import heartbeats, reachability
@@ -233,7 +234,7 @@ def test_a_loop_is_heard_of_after_every_good_turn(monkeypatch, failure):
 
 @pytest.mark.usefixtures("sound_database")
 def test_a_process_that_was_told_to_stop(monkeypatch):
-    monkeypatch.setattr(stopping, "is_stopping", lambda: True)
+    monkeypatch.setattr(shutdown, "is_stopping", lambda: True)
 
     assert readyz().status_code == 503
 

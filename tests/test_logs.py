@@ -524,7 +524,9 @@ def lose_the_database(service: Service, bot: Bot) -> None:
     service.database.execute("ALTER TABLE bridge_session RENAME TO gone")
     assert bot.send(private("lost")).status in {500, 503}
     assert bot.init(private("name")).status in {500, 503}
-    until(lambda: lines_with(service, logger="bridge.supervisor"), "it is noticed")
+    until(
+        lambda: lines_with(service, logger="bridge.chats.supervisor"), "it is noticed"
+    )
 
 
 def check_all_is_said(service: Service) -> None:

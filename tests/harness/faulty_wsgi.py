@@ -13,7 +13,7 @@ import gevent
 from django.contrib.admin.sites import AdminSite
 
 from liveagent_api.wsgi import application as service  # isort: skip
-from bridge import poller, services
+from bridge.chats import reader, services
 
 WORDS = os.environ["LEAKING_WORDS"]
 
@@ -119,7 +119,7 @@ def _first_words(standing: object, events: Any) -> bool:
 services.chats.close = _failing(
     services.chats.close, lambda line_id: line_id.startswith("broken")
 )
-poller.absorb = _failing(poller.absorb, _first_words)
+reader.absorb = _failing(reader.absorb, _first_words)
 AdminSite.login = _failing(
     AdminSite.login, lambda site, request, *_, **__: "broken" in request.GET
 )

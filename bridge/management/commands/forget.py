@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from bridge import retention
+from bridge.chats import retention
 from bridge.domain.errors import DatabaseUnavailable
 
 

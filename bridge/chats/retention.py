@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from bridge import sender
+from bridge.chats import sender
 from bridge.models import Session
 from bridge.storage import ending, notifications
 from bridge.storage.database import in_database

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from bridge import reconnection, stopping
+from bridge.chats import recovery, shutdown
 from bridge.domain.errors import (
     AffinityChanged,
     CallCancelled,
@@ -124,7 +124,7 @@ class Follower:
         with self._asking:
             while leases.wants_reconnection(lease):
                 try:
-                    self._new_home = reconnection.ask(lease)
+                    self._new_home = recovery.ask(lease)
                 except MethodRefused:
                     leases.end_reconnection(lease)
                 except SessionGone:
@@ -141,7 +141,7 @@ class Follower:
         logs.begin_work(self._session_id)
         try:
             while self._lease is not None:
-                if stopping.is_stopping():
+                if shutdown.is_stopping():
                     leases.release(self._session_id, self._token)
                     break
                 self._lease = self._carry_on(self._lease)
@@ -251,7 +251,7 @@ class Follower:
     def _reconnect(self, lease: Lease) -> Lease | None:
         with self._asking:
             new_home, self._new_home = self._new_home, None
-            reconnected = reconnection.reconnect(lease, new_home)
+            reconnected = recovery.reconnect(lease, new_home)
         self._leased_at = time.monotonic()
         return self._renewed(reconnected) if reconnected else None
 

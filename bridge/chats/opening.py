@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from bridge import poller
+from bridge.chats import reader
 from bridge.domain.errors import (
     LiveAgentError,
     ServerFault,
@@ -79,7 +79,7 @@ def open_at_salesforce(
     else:
         lease = leases.keep(session_id, token, new.client_poll_timeout)
         if lease is not None:
-            poller.follow(lease)
+            reader.follow(lease)
     finally:
         # Until now nobody could end the chat under ChasitorInit.
         parcels.release(session_id, token)

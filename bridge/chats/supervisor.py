@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
-from bridge import poller, sender, stopping
+from bridge.chats import reader, sender, shutdown
 from bridge.domain.errors import DatabaseUnavailable, log_fault
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.outbound import transport
@@ -63,10 +63,10 @@ def _every(seconds: float, work: Callable[[], None]) -> None:
 
 def look_after_chats() -> None:
     """Do once what has to be done for chats that nobody is working on."""
-    if stopping.is_stopping():
+    if shutdown.is_stopping():
         return
     for session_id in _unpolled():
-        poller.take_up(session_id)
+        reader.take_up(session_id)
     for reason, up in _clocks().items():
         for session_id in _whose_time_is(up):
             ending.finish(session_id, reason, only=up)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bridge import opening, sender, stopping
+from bridge.chats import opening, sender, shutdown
 from bridge.domain.errors import InvalidRequest, NoOpenChat, TemporarilyUnavailable
 from bridge.domain.timeline import By
 from bridge.storage import agent_messages, customer_messages, ending, notifications
@@ -147,9 +147,9 @@ def next_message(
         notifications.listening(topic) as bell,
     ):
         look = take()
-        while look.words is None and not look.is_end and not stopping.is_stopping():
+        while look.words is None and not look.is_end and not shutdown.is_stopping():
             in_time = bell.wait(deadline - time.monotonic())
-            if stopping.is_stopping() or not is_there():
+            if shutdown.is_stopping() or not is_there():
                 look = Look(None, look.chat)
                 break
             look = take()  # also at the end: the queue may have moved
