@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge import telling
 from bridge.domain.timeline import By
 from bridge.models import Session
+from bridge.operations import timeline_text
 from bridge.storage import ending
 from bridge.upstreams.liveagent.events import Reason
 
@@ -105,11 +105,11 @@ class SessionAdmin(ModelAdmin):
         **kwargs: Any,
     ) -> HttpResponse:
         """Show what has happened to the chat, and above all why it ended."""
-        steps = telling.timeline(context["original"])
+        steps = timeline_text.timeline(context["original"])
         context |= {
             "trail": steps,
             "trail_title": _("What has happened"),
-            "why": telling.why(steps),
+            "why": timeline_text.why(steps),
             "why_title": _("Why it ended"),
         }
         return super().render_change_form(request, context, *args, **kwargs)

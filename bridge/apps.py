@@ -11,4 +11,4 @@ class BridgeConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks of `manage.py check --deploy`."""
-        from bridge import checks  # noqa: F401  (not before the apps are there)
+        from bridge.operations import checks  # noqa: F401  (not before the apps are there)

@@ -15,7 +15,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 
-from bridge import health
+from bridge.operations import health
 from bridge.storage.database import run_on_database_thread
 
 Probe = Callable[[HttpRequest], HttpResponse]

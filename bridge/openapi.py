@@ -11,9 +11,10 @@ from typing import Any
 from django.conf import settings
 from pydantic.json_schema import GenerateJsonSchema
 
-from bridge import health, views
+from bridge import views
 from bridge.chats.services import FULL
 from bridge.endpoint import BAD, LARGEST_BODY, READ
+from bridge.operations import health
 from bridge.payloads import (
     DEEPEST_ENTITY,
     NO_NUL,

@@ -5,7 +5,8 @@ The probes are answered before any of these, by `middleware`.
 
 from django.urls import path
 
-from bridge import health, views
+from bridge import views
+from bridge.operations import health
 
 urlpatterns = [
     path("init", views.init, name="init"),

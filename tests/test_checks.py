@@ -6,7 +6,7 @@ import sys
 import pytest
 from django.core.checks import Error, run_checks
 
-from bridge import checks
+from bridge.operations import checks
 from tests.harness.environment import service_environment
 from tests.harness.processes import ROOT
 

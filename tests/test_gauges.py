@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from bridge import gauges
-from bridge.gauges import Chats
 from bridge.models import AgentMessage, Session, VisitorMessage
+from bridge.operations import deployment
+from bridge.operations.deployment import Chats
 from bridge.storage import database
 
 pytestmark = pytest.mark.django_db
@@ -37,23 +37,23 @@ def chat(state="established", *, answered=1, until=-10, **more):
 
 def unanswered(**fields):
     chat(**fields)
-    return gauges.open_chats()["established"].unanswered
+    return deployment.open_chats()["established"].unanswered
 
 
 def unpolled(**fields):
     chat(**fields)
-    return gauges.open_chats()["established"].unpolled
+    return deployment.open_chats()["established"].unpolled
 
 
 def test_nothing_at_all():
-    now = gauges.look()
+    now = deployment.look()
     assert now.chats == now.undelivered == now.unsent == {}
 
 
 def test_open_chats_are_counted_by_state():
     for state in ("opening", "waiting", "waiting", "established", "ended", "ended"):
         chat(state)
-    assert gauges.open_chats() == {
+    assert deployment.open_chats() == {
         "opening": Chats(1),
         "waiting": Chats(2),
         "established": Chats(1),
@@ -93,7 +93,7 @@ def test_words_are_counted_by_the_state_of_their_chat():
             session=of, request=number, at=ago(seconds), sent_at=sent
         )
 
-    now = gauges.look()
+    now = deployment.look()
 
     assert {state: of.count for state, of in now.undelivered.items()} == {
         "established": 2,

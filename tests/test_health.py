@@ -11,10 +11,10 @@ import pytest
 import requests
 from django.test import RequestFactory
 
-from bridge import health
 from bridge.chats import shutdown, supervisor
 from bridge.domain.errors import DatabaseUnavailable
-from bridge.shared import SharedLook
+from bridge.operations import health
+from bridge.operations.singleflight import SharedLook
 from bridge.telemetry import heartbeats, reachability
 from tests.harness import described
 from tests.harness.databases import migrate
@@ -287,7 +287,7 @@ def test_a_look_that_hangs_is_not_begun_twice():
 
 def test_a_look_is_made_anew_after_a_second(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("bridge.shared.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("bridge.operations.singleflight.time.monotonic", lambda: now[0])
     looks = iter(range(10))
     shared = SharedLook(lambda: next(looks))
 
@@ -299,7 +299,7 @@ def test_a_look_is_made_anew_after_a_second(monkeypatch):
 
 
 def test_a_look_that_fails_says_so_and_is_made_anew(monkeypatch):
-    monkeypatch.setattr("bridge.shared.FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("bridge.operations.singleflight.FRESH_SECONDS", -1.0)
     failures = [DatabaseUnavailable("gone")]
 
     def look():

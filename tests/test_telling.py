@@ -8,7 +8,6 @@ from django.utils import translation
 
 django.setup()
 
-from bridge import telling  # noqa: E402  (models need the set-up above)
 from bridge.domain.errors import (  # noqa: E402
     CallCancelled,
     LiveAgentError,
@@ -21,6 +20,7 @@ from bridge.domain.errors import (  # noqa: E402
 )
 from bridge.domain.timeline import By, Kind, facts_of  # noqa: E402
 from bridge.models import Session, SessionEvent  # noqa: E402
+from bridge.operations import timeline_text  # noqa: E402  (models need the set-up above)
 from bridge.storage import timeline  # noqa: E402  (models need the set-up above)
 from bridge.upstreams.liveagent.events import Reason  # noqa: E402
 
@@ -32,7 +32,7 @@ REASONS = [value for name, value in vars(Reason).items() if name.isupper()]
 def told(kind, after=0, **facts):
     at = OPENED + timedelta(seconds=after)
     event = SessionEvent(kind=kind, facts=facts, at=at)
-    return telling._step(Session(opened_at=OPENED), event)
+    return timeline_text._step(Session(opened_at=OPENED), event)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -110,6 +110,6 @@ def test_the_time_since_the_opening(seconds, shown):
 def test_a_trail_that_was_cut_says_where():
     kinds = [Kind.TRANSFERRED] * timeline.MOST + [Kind.ENDED]
     events = [SessionEvent(kind=kind, facts={}, at=OPENED) for kind in kinds]
-    steps = list(telling._steps(Session(opened_at=OPENED), events))
+    steps = list(timeline_text._steps(Session(opened_at=OPENED), events))
     assert [step.at for step in steps].index(None) == timeline.MOST
     assert len(steps) == len(events) + 1

@@ -21,11 +21,12 @@ from prometheus_client import (
     generate_latest,
 )
 
-from bridge import gauges, tokens
+from bridge import tokens
 from bridge.chats import shutdown
 from bridge.domain.errors import DatabaseUnavailable, Unauthorized
 from bridge.endpoint import answer, bad, reading
-from bridge.shared import SharedLook
+from bridge.operations import deployment
+from bridge.operations.singleflight import SharedLook
 from bridge.storage.database import in_database_stepwise
 from bridge.telemetry import heartbeats, metrics, reachability
 
@@ -81,7 +82,7 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     )
 
 
-_deployment = gauges.DeploymentCollector()
+_deployment = deployment.DeploymentCollector()
 
 
 # --- the database -------------------------------------------------------------
@@ -107,7 +108,7 @@ def _look() -> _Database:
     applied = MigrationRecorder(connection).applied_migrations()
     if not _newest_migrations() <= applied.keys():
         return _Database((UNMIGRATED,))
-    open_chats = gauges.open_chats().values()
+    open_chats = deployment.open_chats().values()
     return _Database(unanswered_chats=sum(of.unanswered for of in open_chats))
 
 

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.models import AgentMessage, Session, VisitorMessage
-from bridge.shared import SharedLook
+from bridge.operations.singleflight import SharedLook
 from bridge.storage.database import in_database_stepwise
 from bridge.upstreams.liveagent.events import State
 

@@ -1,0 +1,1 @@
+"""How does the service stand, and what is an operator told?"""
