@@ -45,7 +45,7 @@ class logger_class(glogging.Logger):
     """Its lines look like ours, and go where ours go.
 
     There is no access log, also where the platform asks for one (Heroku does): a
-    URL may hold anything, and each request has a line of bridge.request_lines.
+    URL may hold anything, and each request has a line of bridge.api.access_log.
     """
 
     access_log_enabled = False

@@ -99,7 +99,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
-    "bridge.request_lines.RequestLines",
+    "bridge.api.access_log.RequestLines",
     "bridge.middleware.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

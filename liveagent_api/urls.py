@@ -5,12 +5,12 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", include("bridge.urls")),
+    path("", include("bridge.api.urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "bridge.views.bad_request"
-handler403 = "bridge.views.forbidden"
-handler404 = "bridge.views.not_found"
-handler500 = "bridge.views.server_error"
+handler400 = "bridge.api.views.bad_request"
+handler403 = "bridge.api.views.forbidden"
+handler404 = "bridge.api.views.not_found"
+handler500 = "bridge.api.views.server_error"

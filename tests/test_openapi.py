@@ -8,7 +8,7 @@ import requests
 from jsonschema import ValidationError
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from bridge import openapi
+from bridge.api import openapi
 from tests.harness import described
 from tests.harness.bot import Bot
 from tests.harness.service import Service

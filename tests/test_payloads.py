@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from bridge.payloads import Close, Init, Messages, Payload, Send
+from bridge.api.requests import Close, Init, Messages, Payload, Send
 
 INIT = {"line_id": "U1", "display_name": "花子"}
 SEND = {"line_id": "U1", "message": "もしもし"}

@@ -21,10 +21,10 @@ from prometheus_client import (
     generate_latest,
 )
 
-from bridge import tokens
+from bridge.api import auth
+from bridge.api.endpoint import answer, bad, reading
 from bridge.chats import shutdown
 from bridge.domain.errors import DatabaseUnavailable, Unauthorized
-from bridge.endpoint import answer, bad, reading
 from bridge.operations import deployment
 from bridge.operations.singleflight import SharedLook
 from bridge.storage.database import in_database_stepwise
@@ -71,7 +71,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def prometheus(request: HttpRequest) -> HttpResponse:
     """Tell what was counted here, and how the deployment stands."""
     try:
-        tokens.authorize(request)
+        auth.authorize(request)
     except Unauthorized as exc:
         return bad(exc.status, exc.errors)
     registry = CollectorRegistry()

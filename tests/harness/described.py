@@ -20,7 +20,7 @@ Json = dict[str, Any]
 @functools.cache
 def document() -> Json:
     """Return the document as the service makes it."""
-    from bridge import openapi
+    from bridge.api import openapi
 
     return openapi.document()
 

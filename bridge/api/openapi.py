@@ -11,11 +11,9 @@ from typing import Any
 from django.conf import settings
 from pydantic.json_schema import GenerateJsonSchema
 
-from bridge import views
-from bridge.chats.services import FULL
-from bridge.endpoint import BAD, LARGEST_BODY, READ
-from bridge.operations import health
-from bridge.payloads import (
+from bridge.api import views
+from bridge.api.endpoint import BAD, LARGEST_BODY, READ
+from bridge.api.requests import (
     DEEPEST_ENTITY,
     NO_NUL,
     Close,
@@ -24,6 +22,8 @@ from bridge.payloads import (
     Payload,
     Send,
 )
+from bridge.chats.services import FULL
+from bridge.operations import health
 from bridge.telemetry.reachability import REACHABLE, UNKNOWN, UNREACHABLE
 from bridge.upstreams.liveagent.events import Reason, State
 

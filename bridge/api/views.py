@@ -9,10 +9,11 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from bridge import delivery, payloads
+from bridge.api import delivery
+from bridge.api import requests as bodies
+from bridge.api.delivery import DeliveringResponse
+from bridge.api.endpoint import answer, bad, endpoint, reading, without_body
 from bridge.chats import services
-from bridge.delivery import DeliveringResponse
-from bridge.endpoint import answer, bad, endpoint, reading, without_body
 from bridge.middleware import is_page
 from bridge.storage.agent_messages import Handout
 from bridge.storage.summary import ChatStatus
@@ -25,8 +26,8 @@ ENDED = "接続が終了しました。"
 CLOSED = "deleted session"
 
 
-@endpoint(payloads.Init)
-def init(request: HttpRequest, payload: payloads.Init) -> HttpResponse:
+@endpoint(bodies.Init)
+def init(request: HttpRequest, payload: bodies.Init) -> HttpResponse:
     """Open a chat: `ok` once Salesforce has taken the request, else `fail`."""
     opened = services.open_chat(
         line_id=payload.line_id,
@@ -38,8 +39,8 @@ def init(request: HttpRequest, payload: payloads.Init) -> HttpResponse:
     return _ok("ok", CONNECTED, **_standing(opened.chat))
 
 
-@endpoint(payloads.Messages)
-def messages(request: HttpRequest, payload: payloads.Messages) -> HttpResponse:
+@endpoint(bodies.Messages)
+def messages(request: HttpRequest, payload: bodies.Messages) -> HttpResponse:
     """Bring the agent's next words, the end, or nulls after a while."""
     is_there = delivery.connection_of(request)
     look = services.next_message(
@@ -52,8 +53,8 @@ def messages(request: HttpRequest, payload: payloads.Messages) -> HttpResponse:
     return _ok(None, None, **_standing(look.chat))
 
 
-@endpoint(payloads.Send)
-def send(request: HttpRequest, payload: payloads.Send) -> HttpResponse:
+@endpoint(bodies.Send)
+def send(request: HttpRequest, payload: bodies.Send) -> HttpResponse:
     """Carry the customer's words to the agent."""
     services.send_message(
         line_id=payload.line_id,
@@ -63,8 +64,8 @@ def send(request: HttpRequest, payload: payloads.Send) -> HttpResponse:
     return _ok("send", "send")
 
 
-@endpoint(payloads.Close)
-def close(request: HttpRequest, payload: payloads.Close) -> HttpResponse:
+@endpoint(bodies.Close)
+def close(request: HttpRequest, payload: bodies.Close) -> HttpResponse:
     """End the chat."""
     chat = services.close_chat(line_id=payload.line_id)
     return _ok("end", CLOSED, **_end(chat))
@@ -122,7 +123,7 @@ def _delivering(words: Handout, is_there: Any) -> HttpResponse:
 def description(request: HttpRequest) -> HttpResponse:
     """Answer with the OpenAPI document; it holds nothing secret."""
     # Most processes are never asked, and need not hold it.
-    from bridge import openapi
+    from bridge.api import openapi
 
     described: HttpResponse = answer(openapi.document())
     return described

@@ -15,14 +15,14 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
-from bridge import tokens
+from bridge.api import auth
+from bridge.api.requests import Payload
 from bridge.domain.errors import (
     BodyTooLarge,
     BridgeError,
     InvalidRequest,
     log_fault,
 )
-from bridge.payloads import Payload
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def bad(status: int, errors: list[dict[str, str | None]]) -> HttpResponse:
     """Return the one shape of every 4xx and 5xx."""
     response: HttpResponse = answer({**BAD, "errors": errors}, status)
     if status == HTTPStatus.UNAUTHORIZED:
-        response["WWW-Authenticate"] = tokens.CHALLENGE
+        response["WWW-Authenticate"] = auth.CHALLENGE
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -116,7 +116,7 @@ def _read(request: HttpRequest, payload: type[P]) -> P:
     if request.method != "POST":
         raise _MethodNotAllowed("use POST")
     body = _body(request)
-    tokens.authorize(request)
+    auth.authorize(request)
     if (request.content_type or "").lower() != "application/json":
         raise InvalidRequest("is not application/json", field="Content-Type")
     return payload.model_validate(_parse(body))

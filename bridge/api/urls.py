@@ -5,7 +5,7 @@ The probes are answered before any of these, by `middleware`.
 
 from django.urls import path
 
-from bridge import views
+from bridge.api import views
 from bridge.operations import health
 
 urlpatterns = [

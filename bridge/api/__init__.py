@@ -1,0 +1,1 @@
+"""What does the service look like over HTTP?"""
