@@ -100,16 +100,16 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "bridge.api.access_log.RequestLines",
-    "bridge.middleware.Probes",
+    "bridge.pages.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "bridge.middleware.PagesOnDatabaseThreads",
-    "bridge.middleware.PageSession",
-    "bridge.middleware.PageLocale",
+    "bridge.pages.PagesOnDatabaseThreads",
+    "bridge.pages.PageSession",
+    "bridge.pages.PageLocale",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "bridge.middleware.PageAuthentication",
-    "bridge.middleware.PageMessages",
+    "bridge.pages.PageAuthentication",
+    "bridge.pages.PageMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
