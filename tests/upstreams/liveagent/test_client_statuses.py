@@ -16,7 +16,8 @@ from bridge.domain.errors import (
     TransportError,
     Unreachable,
 )
-from tests.client_calls import (  # noqa: F401 (fixtures are found by their names)
+from tests.samples import sample
+from tests.upstreams.liveagent.client_calls import (  # noqa: F401 (fixtures are found by their names)
     BASE,
     POSTS,
     all_calls,
@@ -24,7 +25,6 @@ from tests.client_calls import (  # noqa: F401 (fixtures are found by their name
     poll,
     wire_fixture,
 )
-from tests.samples import sample
 
 # The rows of the guide's "Status Codes and Error Responses", and what else may come.
 REFUSALS = {

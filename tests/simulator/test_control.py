@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import requests
 
-from tests.simulation import (  # noqa: F401 (fixtures are found by their names)
+from tests.simulator.simulation import (  # noqa: F401 (fixtures are found by their names)
     POOL,
     Customer,
     running,

@@ -12,7 +12,7 @@ from bridge.domain.errors import CallCancelled, NoAnswerInTime
 from bridge.outbound.transport import Call, new_session
 from bridge.upstreams.liveagent.client import LiveAgentClient
 from bridge.upstreams.liveagent.protocol import Credentials
-from tests.web_server import ANSWER, Server, serving
+from tests.outbound.web_server import ANSWER, Server, serving
 
 PATIENCE = 10  # seconds for what should happen at once
 

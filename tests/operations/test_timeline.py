@@ -16,7 +16,7 @@ from tests.harness.bot import (
     words,
 )
 from tests.harness.waiting import until
-from tests.test_admin import secrets_of
+from tests.operations.test_admin import secrets_of
 
 TAKEN = ("taken", {"position": 0})
 JOINED = ("agent_joined", {"agent": "Riley"})

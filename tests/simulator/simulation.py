@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 INVALID = "Session required but was invalid or not found"
 INIT = {"organizationId": "00D", "deploymentId": "572", "buttonId": "573"}
 MESSAGE = {"text": "もしもし 😀"}

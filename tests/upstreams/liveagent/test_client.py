@@ -13,7 +13,8 @@ from bridge.domain.errors import (
 )
 from bridge.upstreams.liveagent.client import may_follow
 from bridge.upstreams.liveagent.protocol import Reconnection
-from tests.client_calls import (  # noqa: F401 (fixtures are found by their names)
+from tests.samples import sample
+from tests.upstreams.liveagent.client_calls import (  # noqa: F401 (fixtures are found by their names)
     AFFINITY,
     BASE,
     CALLS,
@@ -35,7 +36,6 @@ from tests.client_calls import (  # noqa: F401 (fixtures are found by their name
     sent,
     wire_fixture,
 )
-from tests.samples import sample
 
 # What is sent
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.simulation import (  # noqa: F401 (fixtures are found by their names)
+from tests.simulator.simulation import (  # noqa: F401 (fixtures are found by their names)
     MESSAGE,
     sim_chat_fixture,
     sim_fixture,

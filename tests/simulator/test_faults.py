@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from tests.simulation import (  # noqa: F401 (fixtures are found by their names)
+from tests.simulator.simulation import (  # noqa: F401 (fixtures are found by their names)
     MESSAGE,
     POOL,
     sim_chat_fixture,

@@ -9,7 +9,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.conftest import begin_chat, new_line_id
 from tests.harness.bot import CONNECTED, END, Bot
-from tests.test_admin import LIST, PASSWORD, USER, make_user
+from tests.operations.test_admin import LIST, PASSWORD, USER, make_user
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 OPTIONS = (
