@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge.domain.timeline import By
+from bridge.domain.timeline import EndedBy
 from bridge.models import Session
 from bridge.operations import timeline_text
 from bridge.storage import ending
@@ -92,7 +92,8 @@ class SessionAdmin(ModelAdmin):
         """End the chosen chats; Salesforce is told in the background."""
         chosen = list(queryset.values_list("pk", flat=True))
         ended = sum(
-            ending.finish(pk, Reason.CLIENT, facts={"by": By.ADMIN}) for pk in chosen
+            ending.finish(pk, Reason.CLIENT, facts={"by": EndedBy.ADMIN})
+            for pk in chosen
         )
         said = gettext("%(count)d ended") % {"count": ended}
         self.message_user(request, said, messages.SUCCESS)

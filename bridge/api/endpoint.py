@@ -17,12 +17,7 @@ from pydantic import ValidationError
 
 from bridge.api import auth
 from bridge.api.requests import Payload
-from bridge.domain.errors import (
-    BodyTooLarge,
-    BridgeError,
-    InvalidRequest,
-    log_fault,
-)
+from bridge.domain.errors import BodyTooLarge, BridgeError, InvalidRequest, log_fault
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)

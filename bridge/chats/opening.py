@@ -14,14 +14,9 @@ from typing import TypeVar
 from django.conf import settings
 
 from bridge.chats import reader
-from bridge.domain.errors import (
-    LiveAgentError,
-    ServerFault,
-    ServerSwitched,
-    TransportError,
-)
-from bridge.domain.timeline import facts_of
+from bridge.domain.errors import UpstreamError
 from bridge.outbound.backoff import Pause
+from bridge.outbound.errors import TransportError
 from bridge.storage import ending, leases, parcels
 from bridge.storage import opening as claims
 from bridge.upstreams.liveagent import protocol
@@ -30,6 +25,7 @@ from bridge.upstreams.liveagent.client import (
     live_agent,
     may_follow,
 )
+from bridge.upstreams.liveagent.errors import ServerFault, ServerSwitched
 from bridge.upstreams.liveagent.events import Reason
 from bridge.upstreams.liveagent.protocol import Credentials, Json, NewSession
 
@@ -70,9 +66,9 @@ def open_at_salesforce(
             prechat_entities=prechat_entities,
         )
         _init(credentials, body, deadline)
-    except LiveAgentError as exc:
+    except UpstreamError as exc:
         logger.warning("chat %s could not be opened: %s", session_id, exc)
-        ending.finish(session_id, Reason.ERROR, facts=facts_of(exc))
+        ending.finish(session_id, Reason.ERROR, facts=exc.facts)
     except Exception:
         ending.finish(session_id, Reason.ERROR)
         raise

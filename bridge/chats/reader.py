@@ -14,24 +14,21 @@ import time
 from collections.abc import Iterable
 
 from bridge.chats import recovery, shutdown
-from bridge.domain.errors import (
-    AffinityChanged,
-    CallCancelled,
-    DatabaseUnavailable,
-    DuplicatePoll,
-    LiveAgentError,
-    MethodRefused,
-    NoAnswerInTime,
-    SessionGone,
-    log_fault,
-)
+from bridge.domain.errors import DatabaseUnavailable, UpstreamError, log_fault
 from bridge.outbound.backoff import Pause
+from bridge.outbound.errors import CallCancelled, NoAnswerInTime
 from bridge.outbound.transport import Call
 from bridge.storage import ending, leases, notifications, readings, timeline
 from bridge.storage.leases import Lease
 from bridge.storage.marks import new_token
 from bridge.telemetry import logs, metrics
 from bridge.upstreams.liveagent.client import live_agent
+from bridge.upstreams.liveagent.errors import (
+    AffinityChanged,
+    DuplicatePoll,
+    MethodRefused,
+    SessionGone,
+)
 from bridge.upstreams.liveagent.events import State, absorb
 from bridge.upstreams.liveagent.protocol import Batch, Reconnection
 
@@ -129,7 +126,7 @@ class Follower:
                     leases.end_reconnection(lease)
                 except SessionGone:
                     return True  # the next poll will say so
-                except LiveAgentError as exc:
+                except UpstreamError as exc:
                     logger.warning("chat %s: %s", self._session_id, exc)
                     time.sleep(ASK_AGAIN_SECONDS)
                 else:
@@ -193,7 +190,7 @@ class Follower:
             return self._outwait(lease, exc)
         except (SessionGone, DuplicatePoll):
             raise
-        except LiveAgentError as exc:
+        except UpstreamError as exc:
             logger.debug("chat %s: polling again after: %s", lease.session_id, exc)
             self._outage.failed(exc)
             self._pause()
@@ -216,7 +213,7 @@ class Follower:
             return self._renewed(lease)
         return self._outwait(lease, exc)
 
-    def _outwait(self, lease: Lease, exc: LiveAgentError) -> Lease | None:
+    def _outwait(self, lease: Lease, exc: UpstreamError) -> Lease | None:
         """Wait until Salesforce cannot hold the abandoned poll any more."""
         logger.warning("chat %s: no answer to a poll in time", lease.session_id)
         self._outage.failed(exc)

@@ -15,18 +15,11 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
-from bridge.domain.errors import (
-    AffinityChanged,
-    DuplicatePoll,
-    LiveAgentError,
-    MethodRefused,
-    NoAnswerInTime,
-    RequestRefused,
-    SessionGone,
-)
+from bridge.domain.errors import UpstreamError
 from bridge.domain.timeline import Kind, Note
 from bridge.models import Session
 from bridge.outbound.backoff import Pause
+from bridge.outbound.errors import NoAnswerInTime
 from bridge.storage import (
     customer_messages,
     leases,
@@ -40,6 +33,13 @@ from bridge.storage.leases import MARGIN_SECONDS, Lease
 from bridge.storage.marks import new_token
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent.client import live_agent
+from bridge.upstreams.liveagent.errors import (
+    AffinityChanged,
+    DuplicatePoll,
+    MethodRefused,
+    RequestRefused,
+    SessionGone,
+)
 from bridge.upstreams.liveagent.events import absorb, joining_notes
 from bridge.upstreams.liveagent.protocol import (
     FIRST_ACK,
@@ -112,11 +112,11 @@ class _Handover:
                 return replace(self._lease, reconnecting=False)
             except (SessionGone, DuplicatePoll):
                 raise
-            except LiveAgentError as exc:
+            except UpstreamError as exc:
                 self._after_failure(exc)
         return None
 
-    def _after_failure(self, exc: LiveAgentError) -> None:
+    def _after_failure(self, exc: UpstreamError) -> None:
         logger.debug(
             "chat %s: reconnecting again after: %s", self._lease.session_id, exc
         )
@@ -153,7 +153,7 @@ class _Handover:
                 return _NewStart(answer, events, ack, None, ())
             except AffinityChanged:
                 raise
-            except LiveAgentError as exc:
+            except UpstreamError as exc:
                 self._after_failure(exc)
                 continue
             if batch is None:
@@ -185,7 +185,7 @@ class _Handover:
                 # is stored first, and the next poll says that it is gone.
                 logger.warning("chat %s: %s", self._lease.session_id, exc)
                 return None
-            except LiveAgentError:
+            except UpstreamError:
                 self._pause()
                 if not self._hold_both():
                     raise

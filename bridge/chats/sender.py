@@ -13,16 +13,8 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from bridge.domain.errors import (
-    AffinityChanged,
-    DatabaseUnavailable,
-    LiveAgentError,
-    OutOfSync,
-    RequestRefused,
-    SessionGone,
-    log_fault,
-)
-from bridge.domain.timeline import Kind, facts_of
+from bridge.domain.errors import DatabaseUnavailable, UpstreamError, log_fault
+from bridge.domain.timeline import Kind
 from bridge.outbound.backoff import Pause
 from bridge.storage import (
     customer_messages,
@@ -36,6 +28,12 @@ from bridge.storage.marks import new_token
 from bridge.storage.parcels import Parcel
 from bridge.telemetry import logs
 from bridge.upstreams.liveagent.client import live_agent
+from bridge.upstreams.liveagent.errors import (
+    AffinityChanged,
+    OutOfSync,
+    RequestRefused,
+    SessionGone,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -131,12 +129,12 @@ class _Sender:
         except RequestRefused as exc:
             logger.warning("chat %s: words refused: %s", self._session_id, exc)
             customer_messages.reject(self._session_id, self._token, parcel)
-            timeline.note(self._session_id, Kind.WORDS_REFUSED, **facts_of(exc))
+            timeline.note(self._session_id, Kind.WORDS_REFUSED, **exc.facts)
             return _Outcome(try_again=True)
-        except LiveAgentError as exc:
+        except UpstreamError as exc:
             logger.debug("chat %s: sending again after: %s", self._session_id, exc)
             if parcel.fresh:
-                timeline.note(self._session_id, Kind.SEND_FAILED, **facts_of(exc))
+                timeline.note(self._session_id, Kind.SEND_FAILED, **exc.facts)
             if not ending.farewell_is_overdue(self._session_id):
                 return _Outcome(try_again=True)
             ending.farewell_failed(self._session_id, exc)
@@ -182,7 +180,7 @@ class _Sender:
             outcome = self._sent(parcel)
             numbers = {"sent": parcel.sequence, "used": number}
             timeline.note(
-                self._session_id, Kind.OUT_OF_SYNC, **facts_of(conflict), **numbers
+                self._session_id, Kind.OUT_OF_SYNC, **conflict.facts, **numbers
             )
             return outcome
         raise conflict
@@ -239,7 +237,7 @@ class _Farewell:
             self._end()
         except SessionGone:
             pass  # it is over there as well
-        except LiveAgentError as exc:
+        except UpstreamError as exc:
             if not ending.farewell_is_overdue(self._session_id):
                 return True
             logger.warning("chat %s: no farewell: %s", self._session_id, exc)
@@ -265,7 +263,7 @@ class _Farewell:
             new = live_agent().reconnect_session(credentials, offset=None)
             moved = replace(credentials, affinity_token=new.affinity_token)
             live_agent().delete_session(moved)
-        except LiveAgentError as exc:
+        except UpstreamError as exc:
             logger.info("chat %s: deleting instead: %s", self._session_id, exc)
             live_agent().delete_session(credentials)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bridge.chats import opening, sender, shutdown
 from bridge.domain.errors import InvalidRequest, NoOpenChat, TemporarilyUnavailable
-from bridge.domain.timeline import By
+from bridge.domain.timeline import EndedBy
 from bridge.storage import agent_messages, customer_messages, ending, notifications
 from bridge.storage import opening as claims
 from bridge.storage.agent_messages import Look
@@ -107,7 +107,7 @@ def _outcome(reservation: Reservation, deadline: float) -> Opened:
     if opened.ok:
         return opened
     if opened.is_pending and reservation.mine:
-        ending.finish(session_id, Reason.ERROR, facts={"by": By.DEADLINE})
+        ending.finish(session_id, Reason.ERROR, facts={"by": EndedBy.DEADLINE})
     _wait_for_farewell(session_id, until=deadline + LAST_MOMENT_SECONDS)
     return Opened(ending.look(session_id))
 

@@ -1,122 +1,78 @@
-"""What can go wrong, as one tree.
+"""What can go wrong, as two trees.
 
-    LiveAgentError                 a call to Salesforce did not go well
-    ├── TransportError             no answer came
-    │   ├── Unreachable            … and nothing was sent
-    │   ├── NoAnswerInTime         … our own patience ended; theirs may not have
-    │   └── CallCancelled          … we cut the call short ourselves
-    ├── MalformedAnswer            an answer came that cannot be read
-    ├── ServerSwitched             this organisation lives on another host
-    └── ErrorStatus                an answer came, with a status that says no
-        ├── RequestRefused         4xx that a repetition does not help
-        │   ├── MethodRefused      405
-        │   └── SessionGone        403: the chat is over
-        ├── DuplicatePoll          409 to a poll: the chat is over
-        ├── OutOfSync              409 to a POST: the sequence was not expected
-        ├── ServerFault            5xx
-        └── AffinityChanged        503: reconnect, then go on
-    BridgeError                    we cannot do what a caller asks
-    ├── InvalidRequest             400
-    │   └── NoOpenChat             400: nobody to send to
-    ├── BodyTooLarge               413
-    ├── Unauthorized               401
-    └── TemporarilyUnavailable     503
-        └── DatabaseUnavailable    no database connection in time
+    UpstreamError              a call to Salesforce did not go well
+    ├── NoAnswer               in doubt: it may have been carried out, or not
+    ├── TryLater               nothing was taken; later it may be
+    ├── Refused                nothing was taken, and it never will be
+    ├── WrongNumber            another number was expected; nothing was taken
+    ├── Moved                  the chat lives elsewhere now; nothing was taken
+    └── Gone                   Salesforce does not know the chat any more
+    BridgeError                we cannot do what a caller asks
+    ├── InvalidRequest         400
+    │   └── NoOpenChat         400: nobody to send to
+    ├── BodyTooLarge           413
+    ├── Unauthorized           401
+    └── TemporarilyUnavailable 503
+        └── DatabaseUnavailable no database connection in time
 
-No message carries a key, an affinity token, a customer's data or chat text.
+Below the first stand, by these six meanings, the errors of `outbound` and of each
+upstream. No message carries a key, a token, a customer's data or chat text.
 """
 
 import logging
 from http import HTTPStatus
 
+from bridge.domain.timeline import Fact, Facts
 from bridge.telemetry.logs import error_of
 
 
-class LiveAgentError(Exception):
+class UpstreamError(Exception):
     """A call to Salesforce did not go well."""
 
+    @property
+    def facts(self) -> Facts:
+        """What the timeline may say of it; `error` is a class's name."""
+        facts: dict[str, Fact] = {"error": type(self).__name__}
+        for name in ("resource", "status", "actual"):
+            if hasattr(self, name):
+                facts[name] = getattr(self, name)
+        return facts
 
-class TransportError(LiveAgentError):
-    """No answer came; whether the request was carried out is unknown.
 
-    `outcome` is the word for it where an answer would have a status.
+class NoAnswer(UpstreamError):
+    """Whether the request was carried out cannot be known.
+
+    `may_hold` says of a read that Salesforce may still be at it.
     """
 
-    outcome = "broken"
+    may_hold = False
 
 
-class Unreachable(TransportError):
-    """No connection could be made, so nothing was sent."""
+class TryLater(UpstreamError):
+    """Nothing was taken. `after` is how many seconds Salesforce asks us to wait."""
 
-    outcome = "unreachable"
-
-
-class NoAnswerInTime(TransportError):
-    """We stopped waiting; Salesforce may still be at it."""
-
-    outcome = "timeout"
+    after: float | None = None
 
 
-class CallCancelled(TransportError):
-    """Another thread cut the call short."""
-
-    outcome = "cancelled"
+class Refused(UpstreamError):
+    """Nothing was taken; sending the same again does not help."""
 
 
-class MalformedAnswer(LiveAgentError):
-    """The answer's body is not what the protocol says."""
+class WrongNumber(UpstreamError):
+    """Nothing was taken, since another number was expected.
 
-
-class ServerSwitched(LiveAgentError):
-    """Salesforce names another host for this organisation."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__("Salesforce sends us to another host")
-        self.url = url
-
-
-class ErrorStatus(LiveAgentError):
-    """Salesforce answered with a status that is not a success."""
-
-    def __init__(self, resource: str, status: int) -> None:
-        super().__init__(f"{resource} answered {status}")
-        self.resource = resource
-        self.status = status
-
-
-class RequestRefused(ErrorStatus):
-    """A 4xx: sending the same again does not help."""
-
-
-class MethodRefused(RequestRefused):
-    """405."""
-
-
-class SessionGone(RequestRefused):
-    """403: Salesforce knows this session no more."""
-
-
-class DuplicatePoll(ErrorStatus):
-    """409 to a poll: another one was open, and Salesforce ended the chat."""
-
-
-class OutOfSync(ErrorStatus):
-    """409 to a POST: Salesforce expected another sequence number.
-
-    `actual` is the number its text names, None where it names none.
+    `candidates` are the numbers to try, the likeliest first.
     """
 
-    def __init__(self, resource: str, status: int, actual: int | None) -> None:
-        super().__init__(resource, status)
-        self.actual = actual
+    candidates: tuple[int, ...] = ()
 
 
-class ServerFault(ErrorStatus):
-    """A 5xx other than 503, or a status nobody knows: try again."""
+class Moved(UpstreamError):
+    """Nothing was taken: the chat has moved, or there is an outage."""
 
 
-class AffinityChanged(ErrorStatus):
-    """503: the session moved to another server, or there is an outage."""
+class Gone(UpstreamError):
+    """Salesforce does not know the chat any more."""
 
 
 class BridgeError(Exception):

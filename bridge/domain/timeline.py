@@ -8,8 +8,7 @@ token. Pure.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from bridge.domain.errors import ErrorStatus, LiveAgentError, OutOfSync
+from enum import StrEnum
 
 Fact = str | int | bool | None
 Facts = Mapping[str, Fact]
@@ -18,7 +17,7 @@ Facts = Mapping[str, Fact]
 SHORT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 
 
-class Kind:
+class Kind(StrEnum):
     """What happened."""
 
     TAKEN = "taken"  # Salesforce has taken the request
@@ -45,7 +44,7 @@ class Kind:
 LAST_KINDS = frozenset({Kind.ENDED, Kind.FAREWELL_SAID, Kind.FAREWELL_FAILED})
 
 
-class By:
+class EndedBy(StrEnum):
     """Who or what ended a chat, where its reason does not say so."""
 
     BOT = "bot"  # called /close
@@ -60,16 +59,6 @@ class Note:
 
     kind: str
     facts: Facts = field(default_factory=dict)
-
-
-def facts_of(exc: LiveAgentError) -> Facts:
-    """Return what is to be known of a call that failed; `error` is a class's name."""
-    facts: dict[str, Fact] = {"error": type(exc).__name__}
-    if isinstance(exc, ErrorStatus):
-        facts |= {"resource": exc.resource, "status": exc.status}
-    if isinstance(exc, OutOfSync):
-        facts["actual"] = exc.actual
-    return facts
 
 
 def short_name(value: object) -> str:

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge.domain.timeline import LAST_KINDS, By, Facts, Kind
+from bridge.domain.timeline import LAST_KINDS, EndedBy, Facts, Kind
 from bridge.models import Session, SessionEvent
 from bridge.storage.timeline import MOST
 from bridge.upstreams.liveagent.events import Reason
@@ -50,16 +50,16 @@ ENDS: dict[str, Promise] = {
 }
 # Where more is known than the reason; the first that fits.
 ENDS_WITH: tuple[tuple[str, Facts, Promise], ...] = (
-    (Reason.CLIENT, {"by": By.BOT}, _("The customer ended the chat (/close)")),
-    (Reason.CLIENT, {"by": By.ADMIN}, _("The chat was ended here in the admin")),
-    (Reason.LOST, {"by": By.OPENER_DIED}, _("The process opening the chat died")),
+    (Reason.CLIENT, {"by": EndedBy.BOT}, _("The customer ended the chat (/close)")),
+    (Reason.CLIENT, {"by": EndedBy.ADMIN}, _("The chat was ended here in the admin")),
+    (Reason.LOST, {"by": EndedBy.OPENER_DIED}, _("The process opening the chat died")),
     (Reason.LOST, {"status": 403}, _("Salesforce does not know the chat any more")),
     (
         Reason.LOST,
         {"status": 409},
         _("Salesforce took a poll for a duplicate and ended the chat"),
     ),
-    (Reason.ERROR, {"by": By.DEADLINE}, _("Salesforce did not take it in time")),
+    (Reason.ERROR, {"by": EndedBy.DEADLINE}, _("Salesforce did not take it in time")),
     (
         Reason.ERROR,
         {"event": "ChatRequestFail"},

@@ -25,7 +25,7 @@ from urllib3.poolmanager import PoolManager
 from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
-from bridge.domain.errors import CallCancelled
+from bridge.outbound.errors import CallCancelled
 
 # Kept idle connections per host; with one poll a chat this is a number of chats.
 KEPT_CONNECTIONS = 10_000

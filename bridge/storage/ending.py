@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge.domain.errors import LiveAgentError
-from bridge.domain.timeline import By, Fact, Facts, Kind, facts_of
+from bridge.domain.errors import UpstreamError
+from bridge.domain.timeline import EndedBy, Fact, Facts, Kind
 from bridge.models import AgentMessage, Session
 from bridge.storage import customer_messages, notifications, timeline
 from bridge.storage.database import in_database, in_database_stepwise
@@ -104,12 +104,12 @@ def erase(session_id: int) -> None:
 
 
 @in_database
-def lost(session_id: int, exc: LiveAgentError) -> None:
+def lost(session_id: int, exc: UpstreamError) -> None:
     """Note that Salesforce does not know the chat any more, ended here or not.
 
     `exc` is how it said so.
     """
-    if not finish(session_id, Reason.LOST, tell=False, facts=facts_of(exc)):
+    if not finish(session_id, Reason.LOST, tell=False, facts=exc.facts):
         farewell_said(session_id)
 
 
@@ -127,9 +127,9 @@ def farewell_said(session_id: int) -> None:
 
 
 @in_database
-def farewell_failed(session_id: int, exc: LiveAgentError) -> None:
+def farewell_failed(session_id: int, exc: UpstreamError) -> None:
     """Give up telling Salesforce of the end, and forget what opens the chat."""
-    _nothing_to_say(session_id, Kind.FAREWELL_FAILED, **facts_of(exc))
+    _nothing_to_say(session_id, Kind.FAREWELL_FAILED, **exc.facts)
 
 
 def _nothing_to_say(session_id: int, kind: str, **facts: Fact) -> None:
@@ -148,7 +148,7 @@ def close(line_id: str) -> int | None:
     session = Session.objects.newest(line_id)
     if session is None:
         return None
-    finish(session.pk, Reason.CLIENT, facts={"by": By.BOT})
+    finish(session.pk, Reason.CLIENT, facts={"by": EndedBy.BOT})
     AgentMessage.objects.filter(line_id=line_id).delete()
     return session.pk
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from bridge.domain.timeline import By, Kind
+from bridge.domain.timeline import EndedBy, Kind
 from bridge.models import Session
 from bridge.storage import ending, notifications, timeline
 from bridge.storage.database import in_database, in_database_stepwise
@@ -74,7 +74,7 @@ def take(session_id: int, token: int) -> Lease | None:
         return None
     if session.state == State.OPENING:
         # Its opener is dead, and what it had begun is unknown: end it.
-        ending.finish(session_id, Reason.LOST, facts={"by": By.OPENER_DIED})
+        ending.finish(session_id, Reason.LOST, facts={"by": EndedBy.OPENER_DIED})
         return None
     if session.poll_token != token:
         timeline.note(session_id, Kind.TAKEN_UP, process=timeline.process())

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 from django.db import DatabaseError, Error, OperationalError, connection
 
-from bridge.domain.errors import DatabaseUnavailable, LiveAgentError
-from bridge.domain.timeline import LAST_KINDS, Fact, Kind, Note, facts_of
+from bridge.domain.errors import DatabaseUnavailable, UpstreamError
+from bridge.domain.timeline import LAST_KINDS, Fact, Kind, Note
 from bridge.storage.database import is_database_thread, run_on_database_thread
 from bridge.storage.sql import Script, Statement
 
@@ -106,12 +106,12 @@ class Outage:
         self._failures = 0
         self._began = 0.0
 
-    def failed(self, exc: LiveAgentError) -> None:
+    def failed(self, exc: UpstreamError) -> None:
         """Note the first failure, and count the others."""
         self._failures += 1
         if self._failures == 1:
             self._began = time.monotonic()
-            note(self._session_id, Kind.UNREACHABLE, **facts_of(exc))
+            note(self._session_id, Kind.UNREACHABLE, **exc.facts)
 
     def over(self) -> None:
         """Note that it works again, if it did not."""

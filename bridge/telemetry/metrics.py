@@ -24,7 +24,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from bridge.domain.errors import CallCancelled
+from bridge.outbound.errors import CallCancelled
 from bridge.upstreams.liveagent.events import Reason
 from bridge.upstreams.liveagent.protocol import MESSAGES
 

@@ -4,7 +4,7 @@ Judged by the last call whose outcome says anything. A process that has no chats
 makes no calls, and does not know.
 """
 
-from bridge.domain.errors import CallCancelled
+from bridge.outbound.errors import CallCancelled
 
 UNKNOWN = "unknown"
 REACHABLE = "reachable"

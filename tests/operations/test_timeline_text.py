@@ -8,20 +8,22 @@ from django.utils import translation
 
 django.setup()
 
-from bridge.domain.errors import (  # noqa: E402
+from bridge.domain.errors import UpstreamError  # noqa: E402
+from bridge.domain.timeline import EndedBy, Kind  # noqa: E402
+from bridge.models import Session, SessionEvent  # noqa: E402
+from bridge.operations import timeline_text  # noqa: E402  (models need the set-up above)
+from bridge.outbound.errors import (  # noqa: E402
     CallCancelled,
-    LiveAgentError,
-    MalformedAnswer,
     NoAnswerInTime,
-    ServerFault,
-    ServerSwitched,
     TransportError,
     Unreachable,
 )
-from bridge.domain.timeline import By, Kind, facts_of  # noqa: E402
-from bridge.models import Session, SessionEvent  # noqa: E402
-from bridge.operations import timeline_text  # noqa: E402  (models need the set-up above)
 from bridge.storage import timeline  # noqa: E402  (models need the set-up above)
+from bridge.upstreams.liveagent.errors import (  # noqa: E402
+    MalformedAnswer,
+    ServerFault,
+    ServerSwitched,
+)
 from bridge.upstreams.liveagent.events import Reason  # noqa: E402
 
 OPENED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -56,8 +58,14 @@ def test_every_reason_of_an_end_has_a_sentence(reason):
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        ({"reason": "client", "by": By.BOT}, "The customer ended the chat (/close)"),
-        ({"reason": "client", "by": By.ADMIN}, "The chat was ended here in the admin"),
+        (
+            {"reason": "client", "by": EndedBy.BOT},
+            "The customer ended the chat (/close)",
+        ),
+        (
+            {"reason": "client", "by": EndedBy.ADMIN},
+            "The chat was ended here in the admin",
+        ),
         (
             {"reason": "lost", "resource": "System/Messages", "status": 409},
             "Salesforce took a poll for a duplicate and ended the chat",
@@ -88,14 +96,14 @@ def test_an_end_is_told_as_well_as_it_is_known(facts, sentence):
         ServerSwitched("https://example.org"),
     ],
 )
-def test_a_call_without_an_answer_is_told_in_words(exc: LiveAgentError):
+def test_a_call_without_an_answer_is_told_in_words(exc: UpstreamError):
     with translation.override("ja"):
-        (detail,) = told(Kind.UNREACHABLE, **facts_of(exc)).details
+        (detail,) = told(Kind.UNREACHABLE, **exc.facts).details
     assert not detail.isascii()
 
 
 def test_a_status_is_told_with_its_resource():
-    facts = facts_of(ServerFault("System/Messages", 500))
+    facts = ServerFault("System/Messages", 500).facts
     assert told(Kind.UNREACHABLE, **facts).details == ("System/Messages: 500",)
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from bridge.domain.errors import CallCancelled, NoAnswerInTime
+from bridge.outbound.errors import CallCancelled, NoAnswerInTime
 from bridge.outbound.transport import Call, new_session
 from bridge.upstreams.liveagent.client import LiveAgentClient
 from bridge.upstreams.liveagent.protocol import Credentials

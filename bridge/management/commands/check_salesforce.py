@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from bridge.domain.errors import LiveAgentError
+from bridge.domain.errors import UpstreamError
 from bridge.upstreams.liveagent.client import live_agent
 
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
                 deployment_id=settings.LIVEAGENT_DEPLOYMENT_ID,
                 button_id=settings.LIVEAGENT_BUTTON_ID,
             )
-        except LiveAgentError as exc:
+        except UpstreamError as exc:
             raise CommandError(f"{settings.LIVEAGENT_HOST}: {exc}") from None
         state = "an agent is available" if available else "no agent is available"
         self.stdout.write(f"{settings.LIVEAGENT_HOST} answers: {state}")

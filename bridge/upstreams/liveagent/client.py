@@ -19,23 +19,25 @@ import requests
 from django.conf import settings
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from bridge.domain.errors import (
-    AffinityChanged,
+from bridge.outbound.errors import (
     CallCancelled,
-    DuplicatePoll,
-    ErrorStatus,
-    MethodRefused,
     NoAnswerInTime,
-    OutOfSync,
-    RequestRefused,
-    ServerFault,
-    SessionGone,
     TransportError,
     Unreachable,
 )
 from bridge.outbound.transport import Call, current_call, new_session
 from bridge.telemetry import metrics, reachability
 from bridge.upstreams.liveagent import protocol
+from bridge.upstreams.liveagent.errors import (
+    AffinityChanged,
+    DuplicatePoll,
+    ErrorStatus,
+    MethodRefused,
+    OutOfSync,
+    RequestRefused,
+    ServerFault,
+    SessionGone,
+)
 from bridge.upstreams.liveagent.protocol import (
     MESSAGES,
     Batch,
@@ -202,7 +204,7 @@ class LiveAgentClient:
         key: str | None = None,
         sequence: int | None = None,
     ) -> requests.Response:
-        """Make the one request; every failure comes out as a LiveAgentError."""
+        """Make the one request; every failure comes out as a UpstreamError."""
         url = host + protocol.BASE_PATH + (path or resource)
         if query:
             url += "?" + urlencode(query)

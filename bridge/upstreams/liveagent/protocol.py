@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.domain.errors import MalformedAnswer, ServerSwitched
+from bridge.upstreams.liveagent.errors import MalformedAnswer, ServerSwitched
 
 BASE_PATH = "/chat/rest/"
 MESSAGES = "System/Messages"  # the long poll

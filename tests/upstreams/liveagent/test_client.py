@@ -5,13 +5,13 @@ import re
 import pytest
 import requests
 
-from bridge.domain.errors import (
-    LiveAgentError,
+from bridge.domain.errors import UpstreamError
+from bridge.upstreams.liveagent.client import may_follow
+from bridge.upstreams.liveagent.errors import (
     MalformedAnswer,
     ServerFault,
     ServerSwitched,
 )
-from bridge.upstreams.liveagent.client import may_follow
 from bridge.upstreams.liveagent.protocol import Reconnection
 from tests.samples import sample
 from tests.upstreams.liveagent.client_calls import (  # noqa: F401 (fixtures are found by their names)
@@ -179,7 +179,7 @@ def test_no_failure_tells_a_secret(wire, client, method, resource, call, status)
     wire.add(method, BASE + resource, status=status or 200, body=body)
     try:
         call(client)
-    except LiveAgentError as failure:
+    except UpstreamError as failure:
         told = f"{failure} {failure!r} {failure.args}"
     else:
         told = ""

@@ -3,18 +3,16 @@
 import pytest
 import requests
 
-from bridge.domain.errors import (
+from bridge.domain.errors import UpstreamError
+from bridge.outbound.errors import NoAnswerInTime, TransportError, Unreachable
+from bridge.upstreams.liveagent.errors import (
     AffinityChanged,
     DuplicatePoll,
-    LiveAgentError,
     MethodRefused,
-    NoAnswerInTime,
     OutOfSync,
     RequestRefused,
     ServerFault,
     SessionGone,
-    TransportError,
-    Unreachable,
 )
 from tests.samples import sample
 from tests.upstreams.liveagent.client_calls import (  # noqa: F401 (fixtures are found by their names)
@@ -78,7 +76,7 @@ def test_a_status_that_is_no_success(
     wire.add(
         method, BASE + resource, status=status, headers=location, body="the reason"
     )
-    with pytest.raises(LiveAgentError) as caught:
+    with pytest.raises(UpstreamError) as caught:
         call(client)
     assert type(caught.value) is expected
     assert caught.value.status == status
@@ -97,7 +95,7 @@ def test_a_status_that_is_no_success(
 def test_a_poll_as_salesforce_refuses_it(wire, client, name, expected):
     status, body = int(name[:3]), sample(f"Messages/{name}.txt")
     wire.get(f"{BASE}System/Messages", status=status, body=body)
-    with pytest.raises(LiveAgentError) as caught:
+    with pytest.raises(UpstreamError) as caught:
         poll(client)
     assert type(caught.value) is expected
 
@@ -132,7 +130,7 @@ def test_a_duplicate_poll_is_one_whatever_its_text_says(wire, client):
 @pytest.mark.parametrize(("failure", "expected"), NO_ANSWERS.items())
 def test_no_answer(wire, client, method, resource, call, failure, expected):
     wire.add(method, BASE + resource, body=failure("no luck"))
-    with pytest.raises(LiveAgentError) as caught:
+    with pytest.raises(UpstreamError) as caught:
         call(client)
     assert type(caught.value) is expected
     assert caught.value.__cause__ is None  # its text may hold the key

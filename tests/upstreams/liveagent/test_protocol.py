@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from bridge.domain.errors import MalformedAnswer, ServerSwitched
 from bridge.upstreams.liveagent import protocol
+from bridge.upstreams.liveagent.errors import MalformedAnswer, ServerSwitched
 from bridge.upstreams.liveagent.protocol import Batch, Event, NewSession, Reconnection
 from tests.samples import sample
 

@@ -1,0 +1,38 @@
+"""What happens when no answer comes?
+
+TransportError             the connection broke
+├── Unreachable            … before anything was sent
+├── NoAnswerInTime         our own patience ended; theirs may not have
+└── CallCancelled          we cut the call short ourselves
+"""
+
+from bridge.domain.errors import NoAnswer
+
+
+class TransportError(NoAnswer):
+    """No answer came; whether the request was carried out is unknown.
+
+    `outcome` is the word for it where an answer would have a status.
+    """
+
+    outcome = "broken"
+
+
+class Unreachable(TransportError):
+    """No connection could be made, so nothing was sent."""
+
+    outcome = "unreachable"
+
+
+class NoAnswerInTime(TransportError):
+    """We stopped waiting; Salesforce may still be at it."""
+
+    outcome = "timeout"
+    may_hold = True
+
+
+class CallCancelled(TransportError):
+    """Another thread cut the call short."""
+
+    outcome = "cancelled"
+    may_hold = True
