@@ -9,8 +9,8 @@ import resource
 import signal
 from collections.abc import Sequence
 
+from simulator.liveagent.switches import LiveAgentSwitches
 from simulator.server import Address, listen
-from simulator.switches import Switches
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -36,7 +36,7 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # At once, whatever is held: there is nothing to be put in order.
         loop.add_signal_handler(number, os._exit, 0)
-    switches = Switches(
+    switches = LiveAgentSwitches(
         poll_hold_seconds=options.poll_hold_seconds,
         client_poll_timeout_seconds=options.client_poll_timeout_seconds,
         connection_timeout_seconds=options.connection_timeout_seconds,

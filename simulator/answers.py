@@ -1,4 +1,4 @@
-"""What can Salesforce's side answer to a request?"""
+"""What can an outside party's side answer to a request?"""
 
 from __future__ import annotations
 
@@ -38,10 +38,6 @@ def text_answer(status: int, text: str) -> Answer:
 
 
 NO_CONTENT = Answer(204)
-SESSION_INVALID = text_answer(403, "Session required but was invalid or not found")
-INVALID_AFFINITY = text_answer(503, "Invalid Affinity Token")
-SERVER_ERROR = text_answer(500, "Internal Server Error")
-DUPLICATE_POLL = text_answer(409, "Duplicate long poll on this session")
 
 
 class Refusal(Exception):
@@ -56,3 +52,7 @@ class Refusal(Exception):
 def bad_request(reason: str, breach: str = "bad_json") -> Refusal:
     """Return the refusal of a request that cannot be understood."""
     return Refusal(text_answer(400, reason), breach)
+
+
+class WrongState(Exception):
+    """Things are not in a state in which this can be done."""

@@ -1,44 +1,60 @@
-"""How is the simulator led by a test, a benchmark or the agent's page?
+"""How is the behaviour of a stand-in looked at and changed?
 
 JSON under ``/simulator/``. Errors are ``{"error": why}`` with 400 (not
-understood), 404 (no such chat) or 409 (not in this state of the chat).
+understood), 404 (no such thing) or 409 (not as things stand).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
-from simulator import orders
-from simulator.answers import Answer, json_answer
-from simulator.chat import Chat, WrongState
-from simulator.org import Org
+from simulator.answers import Answer, WrongState, json_answer
+from simulator.faults import FaultBook
 from simulator.strikes import response
-from simulator.transcript import CHASITOR
-from simulator.watching import Condition
+from simulator.switches import Switches
+from simulator.watching import Stream
 
-DEFAULT_WAIT_SECONDS = 10.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Control:
-    """The control API."""
+class StandIn(Protocol):
+    """One outside party that is simulated."""
 
-    def __init__(self, org: Org) -> None:
-        self._org = org
+    @property
+    def switches(self) -> Switches:
+        """Which of its possible behaviours it shows."""
+
+    @property
+    def faults(self) -> FaultBook:
+        """What is to go wrong."""
+
+    @property
+    def stream(self) -> Stream:
+        """Who reads along."""
+
+    def turn(self, changes: Mapping[str, Any]) -> None:
+        """Change some switches, all or none. Raises ValueError."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return calls, breaches and whatever else is counted."""
+
+    def reset(self) -> None:
+        """Begin anew."""
+
+
+class Behaviour:
+    """The control API of a stand-in's switches, faults and counts."""
+
+    def __init__(self, stand_in: StandIn) -> None:
+        self._stand_in = stand_in
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Take the paths of the control API."""
+        """Take the paths that every stand-in has."""
         for method, path, handler in (
-            ("GET", "chats", self.chats),
-            ("GET", "chats/{id}", self.chat),
-            ("GET", "chats/{id}/wait", self.wait_for_chat),
-            ("POST", "chats/{id}/{order}", self.order),
-            ("GET", "overview", self.overview),
-            ("GET", "wait", self.wait_for_customer),
             ("GET", "switches", self.switches),
             ("PATCH", "switches", self.patch_switches),
             ("GET", "faults", self.faults),
@@ -47,124 +63,55 @@ class Control:
             ("GET", "counts", self.counts),
             ("POST", "reset", self.reset),
         ):
-            router.add_route(method, f"/simulator/{path}", _answering(handler))
+            router.add_route(method, f"/simulator/{path}", answering(handler))
         router.add_get("/simulator/stream", self.stream)
-
-    # Chats
-
-    async def chats(self, request: web.Request) -> Answer:
-        """List the chats, oldest first; by line_id and state if given."""
-        state = request.query.get("state")
-        chats = self._org.chats(request.query.get("line_id"))
-        return json_answer(
-            [chat.as_json() for chat in chats if state in (None, chat.state)]
-        )
-
-    async def chat(self, request: web.Request) -> Answer:
-        """Show one chat."""
-        return json_answer(self._chat(request).as_json())
-
-    async def overview(self, request: web.Request) -> Answer:
-        """List the chats that are not over, newest first, in a few words."""
-        return json_answer(orders.overview(self._org))
-
-    async def order(self, request: web.Request) -> Answer:
-        """Do something on the agent's or Salesforce's behalf."""
-        order = orders.ORDERS.get(request.match_info["order"])
-        if order is None:
-            raise LookupError("no such order")
-        chat = self._chat(request)
-        order(chat, await _body(request), self._org.switches)
-        return json_answer(chat.as_json())
-
-    async def wait_for_chat(self, request: web.Request) -> Answer:
-        """Hold until the chat is as asked for; 408 when the time runs out."""
-        chat = self._chat(request)
-        condition = _condition(request.query)
-        if not condition(chat):
-            await self._org.watchers.wait(chat.id, condition, _seconds(request.query))
-        return json_answer(chat.as_json(), 200 if condition(chat) else 408)
-
-    async def wait_for_customer(self, request: web.Request) -> Answer:
-        """Hold until the customer's newest chat is as asked for; else 408."""
-        line_id = request.query.get("line_id", "")
-        condition = _condition(request.query)
-
-        def is_newest(chat: Chat) -> bool:
-            return chat is self._org.chats(line_id)[-1] and condition(chat)
-
-        if not any(is_newest(chat) for chat in self._org.chats(line_id)[-1:]):
-            seconds = _seconds(request.query)
-            if not await self._org.watchers.wait(line_id, is_newest, seconds):
-                return self._not_in_time(line_id)
-        return json_answer(self._org.chats(line_id)[-1].as_json())
-
-    def _not_in_time(self, line_id: str) -> Answer:
-        newest = self._org.chats(line_id)[-1:]
-        shown = newest[0].as_json() if newest else {"error": "no such chat"}
-        return json_answer(shown, 408)
-
-    def _chat(self, request: web.Request) -> Chat:
-        chat = self._org.chat(request.match_info["id"])
-        if chat is None:
-            raise LookupError("no such chat")
-        return chat
-
-    # Behaviour
 
     async def switches(self, request: web.Request) -> Answer:
         """Show the switches."""
-        return json_answer(self._org.switches.as_json())
+        return json_answer(self._stand_in.switches.as_json())
 
     async def patch_switches(self, request: web.Request) -> Answer:
         """Change some switches, all or none."""
-        changes = await _body(request)
-        self._org.switches.patch(changes)
-        if "queue_position" in changes:
-            self._org.set_queue_position(changes["queue_position"])
+        self._stand_in.turn(await body_of(request))
         return await self.switches(request)
 
     async def faults(self, request: web.Request) -> Answer:
         """List the faults, with how often each has struck."""
-        return json_answer(self._org.faults.as_json())
+        return json_answer(self._stand_in.faults.as_json())
 
     async def add_fault(self, request: web.Request) -> Answer:
         """Take up a fault."""
-        fault = self._org.faults.add(await _body(request))
+        fault = self._stand_in.faults.add(await body_of(request))
         return json_answer({"id": fault.id})
 
     async def clear_faults(self, request: web.Request) -> Answer:
         """Drop all faults."""
-        self._org.faults.clear()
+        self._stand_in.faults.clear()
         return json_answer({})
 
     async def counts(self, request: web.Request) -> Answer:
-        """Show calls, breaches, and how many polls and chats there are."""
-        org = self._org
-        polls = {
-            "open_polls": org.open_polls,
-            "highest_open_polls": org.highest_open_polls,
-        }
-        return json_answer({**org.counts.as_json(), **polls, "chats": org.states()})
+        """Show what has been counted."""
+        return json_answer(self._stand_in.figures())
 
     async def reset(self, request: web.Request) -> Answer:
         """Begin anew."""
-        self._org.reset()
+        self._stand_in.reset()
         return json_answer({})
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Write a line of JSON for each thing that happens, as it happens."""
-        reader = self._org.stream.open()
+        lines = self._stand_in.stream
+        reader = lines.open()
         stream = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         try:
             await stream.prepare(request)
             while True:
                 await stream.write(await reader.get())
         finally:
-            self._org.stream.close(reader)
+            lines.close(reader)
 
 
-def _answering(handler: Callable[[web.Request], Awaitable[Answer]]) -> Handler:
+def answering(handler: Callable[[web.Request], Awaitable[Answer]]) -> Handler:
     """Turn a handler's answer, or its exception, into an HTTP response."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -180,40 +127,10 @@ def _answering(handler: Callable[[web.Request], Awaitable[Answer]]) -> Handler:
     return handle
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
+async def body_of(request: web.Request) -> dict[str, Any]:
+    """Return the JSON object of a request; raises ValueError."""
     content = await request.read()
     body = json.loads(content) if content.strip() else {}
     if not isinstance(body, dict):
         raise ValueError("not a JSON object")
     return body
-
-
-def _seconds(query: Mapping[str, str]) -> float:
-    return float(query.get("timeout", DEFAULT_WAIT_SECONDS))
-
-
-def _condition(query: Mapping[str, str]) -> Condition:
-    """Return what is asked of the chat; all that the query names must be so."""
-    wanted: list[Condition] = []
-    if "state" in query:
-        wanted.append(lambda chat: chat.state == query["state"])
-    if _is_true(query.get("ended", "0")):
-        wanted.append(lambda chat: chat.is_over)
-    if "texts" in query:
-        texts = int(query["texts"])
-        wanted.append(lambda chat: _texts_heard(chat) >= texts)
-    if "polls" in query:
-        polls = int(query["polls"])
-        wanted.append(lambda chat: chat.polls >= polls)
-    if "poll_open" in query:
-        is_open = _is_true(query["poll_open"])
-        wanted.append(lambda chat: (chat.poll is not None) == is_open)
-    return lambda chat: all(condition(chat) for condition in wanted)
-
-
-def _texts_heard(chat: Chat) -> int:
-    return sum(line.type == CHASITOR for line in chat.transcript)
-
-
-def _is_true(text: str) -> bool:
-    return text.lower() in ("1", "true")

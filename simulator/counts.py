@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
-
-BREACHES = (
-    "missing_header",
-    "second_poll",
-    "wrong_sequence",
-    "duplicate_sequence",
-    "post_before_established",
-    "post_before_resync",
-    "bad_json",
-    "unknown_session",
-    "wrong_method",
-    "unknown_path",
-)
 
 
 class Counts:
     """The calls and breaches of one chat, or of all of them."""
 
-    def __init__(self) -> None:
-        self.breaches: Counter[str] = Counter(dict.fromkeys(BREACHES, 0))
+    def __init__(self, breaches: Iterable[str]) -> None:
+        self.breaches: Counter[str] = Counter(dict.fromkeys(breaches, 0))
         self.calls: Counter[str] = Counter()
 
     def as_json(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import NoneType
@@ -14,28 +14,6 @@ ANY = "*"
 BEFORE = ("lose_request", "status", "late")
 AFTER = ("lose_answer", "status_after", "garbage", "slow", "trickle")
 NEEDS_CONTENT = ("lose_answer", "status_after", "garbage")
-RESOURCES = (
-    ANY,
-    "SessionId",
-    "DeleteSession",
-    "Messages",
-    "ReconnectSession",
-    "MultiNoun",
-    "ChasitorInit",
-    "ChatMessage",
-    "ChasitorTyping",
-    "ChasitorNotTyping",
-    "ChasitorSneakPeek",
-    "CustomEvent",
-    "ChasitorIdleTimeoutWarningEvent",
-    "SensitiveDataRuleTriggered",
-    "ChasitorResyncState",
-    "ChatEnd",
-    "Availability",
-    "Settings",
-    "VisitorId",
-    "Breadcrumb",
-)
 
 
 @dataclass
@@ -85,12 +63,15 @@ class Fault:
 class FaultBook:
     """All faults that have been asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, resources: Collection[str]) -> None:
+        self._resources = {ANY, *resources}
         self._faults: list[Fault] = []
         self._last_id = 0
 
     def add(self, wanted: Mapping[str, Any]) -> Fault:
         """Take up a fault; raises ValueError if it is none."""
+        if wanted.get("resource") not in self._resources:
+            raise ValueError(f"resource: not one of {sorted(self._resources)}")
         fault = _fault(self._last_id + 1, wanted)
         self._last_id = fault.id
         self._faults.append(fault)
@@ -143,8 +124,6 @@ def _body(wanted: Mapping[str, Any]) -> bytes | None:
 def _check(values: Mapping[str, Any]) -> None:
     if values.get("kind") not in BEFORE + AFTER:
         raise ValueError(f"kind: not one of {BEFORE + AFTER}")
-    if values.get("resource") not in RESOURCES:
-        raise ValueError(f"resource: not one of {RESOURCES}")
     for name in ("status", "seconds", "after", "probability"):
         if name in values and not isinstance(values[name], (int, float)):
             raise ValueError(f"{name}: not a number")

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from simulator import pages
-from simulator.control import Control
-from simulator.files import Uploads
-from simulator.org import Org
-from simulator.rest import RestApi
-from simulator.switches import Switches
+from simulator.control import Behaviour
+from simulator.liveagent.control import ChatControl
+from simulator.liveagent.files import Uploads
+from simulator.liveagent.org import Org
+from simulator.liveagent.rest import RestApi
+from simulator.liveagent.switches import LiveAgentSwitches
 
 BACKLOG = 4096
 LARGEST_BODY_BYTES = 16 * 1024 * 1024
@@ -31,11 +32,11 @@ class Address:
     tls_key: str | None = None
 
 
-async def listen(address: Address, switches: Switches) -> str:
+async def listen(address: Address, switches: LiveAgentSwitches) -> str:
     """Start to serve; return the URL at which the simulator is found."""
     org = Org(switches)
     app = web.Application(client_max_size=LARGEST_BODY_BYTES)
-    for part in (RestApi(org), Control(org), Uploads(org)):
+    for part in (RestApi(org), Behaviour(org), ChatControl(org), Uploads(org)):
         part.add_routes(app.router)
     pages.add_routes(app.router)
     runner = web.AppRunner(

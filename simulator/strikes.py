@@ -22,14 +22,24 @@ async def answer_through_faults(
     resource: str,
     line_id: str | None,
     work: Work,
+    *,
+    is_clients_own: bool = False,
 ) -> web.StreamResponse:
-    """Carry out ``work`` and write its answer, as far as the faults let it."""
+    """Carry out ``work`` and write its answer, as far as the faults let it.
+
+    ``is_clients_own`` says that work which comes late is not done any more once its
+    client has hung up.
+    """
     fault = faults.find(BEFORE, resource, line_id)
     if fault is not None and fault.kind == "lose_request":
         return lose(request)
     if fault is not None and fault.kind == "status":
         return response(_failure(fault))
-    answer = await (work() if fault is None else _late(work, fault.seconds, resource))
+    if fault is None:
+        answer = await work()
+    else:
+        task = asyncio.create_task(_late(work, fault.seconds))
+        answer = await (task if is_clients_own else asyncio.shield(task))
     fault = faults.find(AFTER, resource, line_id, is_empty=answer.status == 204)
     return response(answer) if fault is None else await _spoil(request, answer, fault)
 
@@ -53,16 +63,9 @@ def lose(request: web.Request) -> web.Response:
     return web.Response()  # aiohttp wants one; there is no wire left for it
 
 
-async def _late(work: Work, seconds: float, resource: str) -> Answer:
-    """Carry out ``work`` later, also when its client has gone meanwhile."""
-
-    async def wait_and_work() -> Answer:
-        await asyncio.sleep(seconds)
-        return await work()
-
-    if resource == "Messages":  # a poll of a client that has gone is nobody's
-        return await wait_and_work()
-    return await asyncio.shield(asyncio.create_task(wait_and_work()))
+async def _late(work: Work, seconds: float) -> Answer:
+    await asyncio.sleep(seconds)
+    return await work()
 
 
 async def _spoil(

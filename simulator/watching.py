@@ -1,36 +1,37 @@
-"""Who waits for a chat to change, and who reads along?"""
+"""Who waits for something to change, and who reads along?"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from simulator.answers import dumps
-from simulator.chat import Chat
 
-UNTOLD = ("poll_opened", "poll_closed")  # far too many, and nobody's news
-
-Condition = Callable[[Chat], bool]
+Watched = TypeVar("Watched")
 
 
-class Watchers:
-    """Those who wait until a chat, or some chat of a customer, fulfils a condition."""
+class Watchers(Generic[Watched]):
+    """Those who wait until what has this name, or one of them, fulfils a condition."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, list[tuple[Condition, asyncio.Future[Chat]]]] = {}
+        self._waiting: dict[
+            str, list[tuple[Callable[[Watched], bool], asyncio.Future[Watched]]]
+        ] = {}
 
-    def look(self, chat: Chat) -> None:
-        """Wake whoever waited for what this chat has become."""
-        for name in (chat.id, chat.line_id):
+    def look(self, changed: Watched, *names: str | None) -> None:
+        """Wake whoever waited, under one of these names, for what has changed."""
+        for name in names:
             for condition, found in self._waiting.get(name or "", ()):
-                if not found.done() and condition(chat):
-                    found.set_result(chat)
+                if not found.done() and condition(changed):
+                    found.set_result(changed)
 
-    async def wait(self, name: str, condition: Condition, seconds: float) -> bool:
-        """Wait for the chat or customer ``name``; False when the time ran out."""
-        found: asyncio.Future[Chat] = asyncio.get_running_loop().create_future()
+    async def wait(
+        self, name: str, condition: Callable[[Watched], bool], seconds: float
+    ) -> bool:
+        """Wait for what has this name; False when the time ran out."""
+        found: asyncio.Future[Watched] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(name, [])
         waiting.append((condition, found))
         try:
@@ -60,13 +61,10 @@ class Stream:
         """Stop filling this queue."""
         self._readers.discard(reader)
 
-    def write(
-        self, chat_id: str, line_id: str | None, what: str, details: dict[str, Any]
-    ) -> None:
+    def write(self, happening: dict[str, Any]) -> None:
         """Tell all readers; nothing is made if there is none."""
-        if not self._readers or what in UNTOLD:
+        if not self._readers:
             return
-        happening = {"at": time.time(), "chat": chat_id, "line_id": line_id}
-        line = dumps({**happening, "what": what, **details}) + b"\n"
+        line = dumps({"at": time.time(), **happening}) + b"\n"
         for reader in self._readers:
             reader.put_nowait(line)

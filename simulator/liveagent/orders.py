@@ -5,40 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from simulator.chat import CREATED, ENDED, Chat
-from simulator.org import Org
-from simulator.switches import Switches
+from simulator.liveagent.chat import CREATED, ENDED, Chat
+from simulator.liveagent.org import Org
+from simulator.liveagent.switches import LiveAgentSwitches
 
 Body = dict[str, Any]
-Order = Callable[[Chat, Body, Switches], None]
+Order = Callable[[Chat, Body, LiveAgentSwitches], None]
 
 MOST_SHOWN = 200
 
 
-def accept(chat: Chat, body: Body, switches: Switches) -> None:
+def accept(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
     """An agent takes the chat."""
     idle_timeout = _seconds(body, "idle_timeout_seconds")
     idle_warning = _seconds(body, "idle_warning_seconds")
     chat.accept(_text(body, "agent", "Riley"), idle_timeout, idle_warning)
 
 
-def say(chat: Chat, body: Body, switches: Switches) -> None:
+def say(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
     """The agent says one text, or several in one batch."""
     texts = _texts(body, "texts") or [_text(body, "text")]
     chat.say(texts)
 
 
-def end(chat: Chat, body: Body, switches: Switches) -> None:
+def end(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
     """The agent ends the chat, perhaps with last words."""
     chat.end(_text(body, "reason", "agent"), _texts(body, "last_words"))
 
 
-def fail(chat: Chat, body: Body, switches: Switches) -> None:
+def fail(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
     """The request fails."""
     chat.fail(_text(body, "reason", "Unavailable"))
 
 
-def events(chat: Chat, body: Body, switches: Switches) -> None:
+def events(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
     """Send any batch as it is, or any text as the next poll's answer."""
     batch = body.get("events")
     if isinstance(batch, list):
@@ -49,17 +49,17 @@ def events(chat: Chat, body: Body, switches: Switches) -> None:
         raise ValueError("events or raw is required")
 
 
-def handover(chat: Chat, body: Body, switches: Switches) -> None:
+def handover(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
     """The session moves to another server."""
     chat.hand_over(hold_poll=switches.handover_held_poll == "hold")
 
 
-def forget(chat: Chat, body: Body, switches: Switches) -> None:
+def forget(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
     """Salesforce forgets the session."""
     chat.forget("forgotten")
 
 
-def disconnect_agent(chat: Chat, body: Body, switches: Switches) -> None:
+def disconnect_agent(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
     """The agent drops out."""
     chat.disconnect_agent()
 

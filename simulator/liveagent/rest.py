@@ -7,21 +7,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from simulator import bodies, posts, resources, visitor
-from simulator.answers import (
-    INVALID_AFFINITY,
-    SESSION_INVALID,
-    Answer,
-    Refusal,
-    bad_request,
-    json_answer,
-    text_answer,
-)
-from simulator.chat import Chat
-from simulator.events import event
-from simulator.org import Org
-from simulator.polls import Poll
-from simulator.resources import AFFINITY, KEY, SEQUENCE, VERSION, Resource
+from simulator.answers import Answer, Refusal, bad_request, json_answer, text_answer
+from simulator.liveagent import bodies, posts, resources, visitor
+from simulator.liveagent.chat import Chat
+from simulator.liveagent.events import event
+from simulator.liveagent.org import Org
+from simulator.liveagent.polls import Poll
+from simulator.liveagent.refusals import INVALID_AFFINITY, SESSION_INVALID
+from simulator.liveagent.resources import AFFINITY, KEY, SEQUENCE, VERSION, Resource
 from simulator.strikes import answer_through_faults, response
 
 PREFIX = "/chat/rest/"
@@ -112,7 +105,12 @@ class RestApi:
                 return refusal.answer
 
         return await answer_through_faults(
-            call.request, self._org.faults, call.resource.name, call.line_id, work
+            call.request,
+            self._org.faults,
+            call.resource.name,
+            call.line_id,
+            work,
+            is_clients_own=call.resource is resources.MESSAGES,
         )
 
     async def _carry_out(self, call: Call) -> Answer:

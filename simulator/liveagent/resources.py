@@ -65,6 +65,9 @@ _PATHS = {
 }
 
 
+NAMES = (DELETE_SESSION.name, *(resource.name for resource in _PATHS.values()))
+
+
 def find(method: str, path: str) -> Resource:
     """Return the resource at this path below ``/chat/rest/``, or refuse."""
     resource = _PATHS.get(path)

@@ -11,10 +11,10 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.web_request import FileField
 
-from simulator import events
 from simulator.answers import text_answer
-from simulator.chat import Chat
-from simulator.org import Org
+from simulator.liveagent import events
+from simulator.liveagent.chat import Chat
+from simulator.liveagent.org import Org
 from simulator.strikes import response
 
 PATH = "/services/liveagent/file"

@@ -12,13 +12,14 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 
-from simulator.answers import INVALID_AFFINITY, SESSION_INVALID, Answer
-from simulator.batches import Batches
+from simulator.answers import Answer
 from simulator.counts import Counts
-from simulator.events import Event
-from simulator.polls import Poll
-from simulator.sequences import Sequences
-from simulator.switches import Switches
+from simulator.liveagent.batches import Batches
+from simulator.liveagent.events import Event
+from simulator.liveagent.polls import Poll
+from simulator.liveagent.refusals import BREACHES, INVALID_AFFINITY, SESSION_INVALID
+from simulator.liveagent.sequences import Sequences
+from simulator.liveagent.switches import LiveAgentSwitches
 
 
 class Session(ABC):
@@ -28,7 +29,7 @@ class Session(ABC):
     means that the session has been forgotten: 403 to everything.
     """
 
-    def __init__(self, switches: Switches) -> None:
+    def __init__(self, switches: LiveAgentSwitches) -> None:
         self.switches = switches
         self.id = str(uuid.uuid4())
         self.key = _new_key(self.id)
@@ -38,7 +39,7 @@ class Session(ABC):
         self.awaits_resync = False
         self.poll: Poll | None = None
         self.polls = 0
-        self.counts = Counts()
+        self.counts = Counts(BREACHES)
         self.sequences = Sequences()
         self.batches = Batches(switches.first_sequence)
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from simulator import bodies
-from simulator.answers import (
-    SERVER_ERROR,
-    SESSION_INVALID,
-    Answer,
-    Refusal,
-    bad_request,
-    text_answer,
-)
-from simulator.bodies import Body
-from simulator.chat import CREATED, ENDED, WAITING, Chat
-from simulator.org import Org
-from simulator.resources import MULTI_NOUN, POSTS
+from simulator.answers import Answer, Refusal, bad_request, text_answer
+from simulator.liveagent import bodies
+from simulator.liveagent.bodies import Body
+from simulator.liveagent.chat import CREATED, ENDED, WAITING, Chat
+from simulator.liveagent.org import Org
+from simulator.liveagent.refusals import SERVER_ERROR, SESSION_INVALID
+from simulator.liveagent.resources import MULTI_NOUN, POSTS
 
 INIT = "ChasitorInit"
 RESYNC = "ChasitorResyncState"

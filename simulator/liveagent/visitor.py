@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulator.answers import Answer, bad_request, json_answer, text_answer
-from simulator.events import event
-from simulator.switches import Switches
+from simulator.liveagent.events import event
+from simulator.liveagent.switches import LiveAgentSwitches
 
 
-def answer(name: str, query: Mapping[str, str], switches: Switches) -> Answer:
+def answer(name: str, query: Mapping[str, str], switches: LiveAgentSwitches) -> Answer:
     """Answer a Visitor resource."""
     if name == "Breadcrumb":
         return text_answer(switches.post_success_status, "OK")
@@ -39,7 +39,7 @@ def _messages(message: dict[str, Any]) -> Answer:
     return json_answer({"messages": [message]})
 
 
-def _buttons(ids: str, switches: Switches) -> list[dict[str, Any]]:
+def _buttons(ids: str, switches: LiveAgentSwitches) -> list[dict[str, Any]]:
     names = [name for name in ids.strip("[]").split(",") if name]
     state: dict[str, Any] = {"estimatedWaitTime": switches.estimated_wait_seconds}
     if switches.agents_available:  # left out, it means false

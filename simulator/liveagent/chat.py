@@ -11,13 +11,14 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from simulator import events
-from simulator.batches import Queued
-from simulator.events import Event
-from simulator.polls import Poll
-from simulator.session import Session
-from simulator.switches import Switches
-from simulator.transcript import AGENT, CHASITOR, Line
+from simulator.answers import WrongState
+from simulator.liveagent import events
+from simulator.liveagent.batches import Queued
+from simulator.liveagent.events import Event
+from simulator.liveagent.polls import Poll
+from simulator.liveagent.session import Session
+from simulator.liveagent.switches import LiveAgentSwitches
+from simulator.liveagent.transcript import AGENT, CHASITOR, Line
 
 CREATED = "created"
 WAITING = "waiting"
@@ -28,17 +29,13 @@ STATES = (CREATED, WAITING, ESTABLISHED, ENDED)
 Happened = Callable[["Chat", str, dict[str, Any]], None]
 
 
-class WrongState(Exception):
-    """The chat is not in a state in which this can be done."""
-
-
 class Chat(Session):
     """One chat, from System/SessionId until it is forgotten.
 
     ``happened`` is called with the chat, a word and details on every change.
     """
 
-    def __init__(self, switches: Switches, happened: Happened) -> None:
+    def __init__(self, switches: LiveAgentSwitches, happened: Happened) -> None:
         super().__init__(switches)
         self.state = CREATED
         self.ended_by: str | None = None

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
-from simulator.answers import DUPLICATE_POLL, NO_CONTENT, Refusal
-from simulator.chat import ESTABLISHED, STATES, WAITING, Chat
+from simulator.answers import NO_CONTENT, Refusal
 from simulator.counts import Counts
 from simulator.faults import FaultBook
-from simulator.polls import Poll
-from simulator.switches import Switches
+from simulator.liveagent import resources
+from simulator.liveagent.chat import ESTABLISHED, STATES, WAITING, Chat
+from simulator.liveagent.polls import Poll
+from simulator.liveagent.refusals import BREACHES, DUPLICATE_POLL
+from simulator.liveagent.switches import LiveAgentSwitches
 from simulator.watching import Stream, Watchers
 
 AUTO_AGENT = "Auto"
+UNTOLD = ("poll_opened", "poll_closed")  # far too many, and nobody's news
 
 
 class Org:
     """The simulated org: all its chats, switches, faults and counts."""
 
-    def __init__(self, defaults: Switches) -> None:
+    def __init__(self, defaults: LiveAgentSwitches) -> None:
         self._defaults = defaults.as_json()
         self.switches = defaults
-        self.faults = FaultBook()
-        self.counts = Counts()
+        self.faults = FaultBook(resources.NAMES)
+        self.counts = Counts(BREACHES)
         self.stream = Stream()
-        self.watchers = Watchers()
+        self.watchers: Watchers[Chat] = Watchers()
         self.open_polls = 0
         self.highest_open_polls = 0
         self._by_id: dict[str, Chat] = {}
@@ -107,6 +111,21 @@ class Org:
                 chat.move_up(position)
                 self._in_queue[chat.id] = chat
 
+    def turn(self, changes: Mapping[str, Any]) -> None:
+        """Change some switches, all or none; the queue moves at once."""
+        self.switches.patch(changes)
+        if "queue_position" in changes:
+            self.set_queue_position(changes["queue_position"])
+
+    def figures(self) -> dict[str, Any]:
+        """Return calls, breaches, and how many polls and chats there are."""
+        return {
+            **self.counts.as_json(),
+            "open_polls": self.open_polls,
+            "highest_open_polls": self.highest_open_polls,
+            "chats": self.states(),
+        }
+
     def reset(self) -> None:
         """End and forget all chats, faults, switches and counts."""
         chats = self.chats()
@@ -119,7 +138,7 @@ class Org:
             chat.forget("reset")
         self.faults.clear()
         self.switches.patch(self._defaults)
-        self.counts = Counts()
+        self.counts = Counts(BREACHES)
         self.open_polls = self.highest_open_polls = 0
 
     # Within
@@ -153,8 +172,10 @@ class Org:
         if what in ("accepted", "ended") and chat.id in self._in_queue:
             self._leave_queue(chat)
         if self._by_id.get(chat.id) is chat:
-            self.watchers.look(chat)
-        self.stream.write(chat.id, chat.line_id, what, details)
+            self.watchers.look(chat, chat.id, chat.line_id)
+        if what not in UNTOLD:
+            said = {"chat": chat.id, "line_id": chat.line_id, "what": what}
+            self.stream.write({**said, **details})
 
     def _leave_queue(self, leaving: Chat) -> None:
         """Let those who are behind this chat move up."""

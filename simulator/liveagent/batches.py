@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.answers import JSON, Answer, json_answer
-from simulator.events import Event
-from simulator.transcript import Line
+from simulator.liveagent.events import Event
+from simulator.liveagent.transcript import Line
 
 
 @dataclass(frozen=True)
