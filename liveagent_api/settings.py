@@ -1,6 +1,6 @@
 """What is this deployment like? Everything comes from the environment.
 
-The variables are described in README.md and app.json. A missing or malformed
+The variables are described in docs/deploy.md and app.json. A missing or malformed
 one raises `ImproperlyConfigured` with a line that names it.
 """
 
