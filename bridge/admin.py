@@ -8,6 +8,9 @@ chat can be ended.
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest
+from django.db import DataError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Session]
 else:
     ModelAdmin = admin.ModelAdmin
+
+# What the links of the list may ask of a column.
+LOOKUPS = {"", "exact", "isnull", "gte", "lt", "year", "month", "day"}
+LONGEST_ID = 18  # digits
 
 admin.site.site_header = admin.site.site_title = "Liveagent API"
 admin.site.index_title = _("Chats")
@@ -70,6 +77,21 @@ class SessionAdmin(ModelAdmin):
         "undelivered",
     )
     readonly_fields = fields
+
+    def lookup_allowed(self, lookup: str, *args: Any, **kwargs: Any) -> bool:
+        """Only what the list offers: else a key could be guessed, piece by piece."""
+        column, _dunder, how = lookup.partition("__")
+        return column in ("line_id", *self.list_filter) and how in LOOKUPS
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Refuse what nobody can have chosen on this page."""
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if not all(each.isdecimal() and len(each) <= LONGEST_ID for each in chosen):
+            raise BadRequest("no chat has such an id")
+        try:
+            return super().changelist_view(request, *args, **kwargs)
+        except (OverflowError, DataError) as exc:
+            raise BadRequest("no such time") from exc
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Count the words on their way along with the chats."""

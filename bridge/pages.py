@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 
@@ -60,6 +61,26 @@ class PagesOnDatabaseThreads:
             here = copy_context()
             return run_on_database_thread(here.run, self._get_response, request)
         return self._get_response(request)
+
+
+class PagesWithoutNul:
+    """Refuse NUL, for which PostgreSQL can be asked no question."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_page(request) and _has_nul(request):
+            raise BadRequest("NUL")
+        return self._get_response(request)
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    # A cookie may write it \000, which is read before anything looks at it.
+    return (
+        any("%00" in form.urlencode() for form in (request.GET, request.POST))
+        or "\0" in "".join(request.COOKIES.values())
+    )
 
 
 class _ForPages:

@@ -104,6 +104,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "bridge.pages.PagesOnDatabaseThreads",
+    "bridge.pages.PagesWithoutNul",
     "bridge.pages.PageSession",
     "bridge.pages.PageLocale",
     "django.middleware.common.CommonMiddleware",

@@ -6,6 +6,7 @@ are part of the contract: bots compare them.
 
 from typing import Any
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
@@ -134,6 +135,8 @@ def description(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 400 outside the views: above all for a host that is not in `HOST`."""
+    if is_page(request) and not isinstance(exception, DisallowedHost):
+        return defaults.bad_request(request, exception)
     reason = "is not one this service serves"
     return _refusal(request, 400, [{"field": "Host", "reason": reason}])
 

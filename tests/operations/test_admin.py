@@ -175,6 +175,53 @@ def test_no_secret_and_no_word_is_shown(operator, service, salesforce, chats):
         assert [each for each in hidden if each in page] == []
 
 
+NUL = "a\0b"
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (LIST, {"state__exact": NUL}),
+        (LIST, {"reason__exact": NUL}),
+        (LIST, {"line_id": NUL}),
+        (LIST, {"q": NUL}),
+        (LIST, {NUL: "x"}),
+        ("/admin/auth/user/", {"username": NUL}),
+        ("/admin/auth/group/", {"name": NUL}),
+        (LIST, {"opened_at__year": "9" * 30}),
+        (LIST, {"opened_at__gte": "0001-01-01 00:00:00+23:00"}),
+    ],
+)
+def test_what_no_database_can_look_for_is_a_plain_400(operator, path, query):
+    answer = operator.get(path, **query)
+
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("chosen", [NUL, "abc", "9" * 30, "-1", ""])
+def test_a_choice_that_is_no_chat_is_a_plain_400(operator, chosen):
+    answer = operator.post(LIST, action="end_chat", _selected_action=chosen)
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("name", ["sessionid", "csrftoken", "messages"])
+def test_a_cookie_with_nul_is_a_plain_400(service, name):
+    cookie = {"Cookie": f'{name}="aaaaaaaaaa\\000aaaaaaaaaa"'}
+    page = f"{service.url}/admin/login/"
+
+    assert requests.get(page, headers=cookie, timeout=30).status_code == 400
+
+
+@pytest.mark.tracebacks
+@pytest.mark.parametrize(
+    "lookup", ["key__startswith", "affinity_token__gt", "host", "line_id__regex"]
+)
+def test_no_filter_lets_a_secret_be_guessed(operator, service, bot, chat, lookup):
+    assert operator.get(LIST, **{lookup: "a"}).status_code == 400
+
+
 def test_nothing_can_be_edited(operator, service, bot, chat):
     path = operator.detail(bot.line_id)
     page = operator.get(path).text
