@@ -77,10 +77,9 @@ class PagesWithoutNul:
 
 def _has_nul(request: HttpRequest) -> bool:
     # A cookie may write it \000, which is read before anything looks at it.
-    return (
-        any("%00" in form.urlencode() for form in (request.GET, request.POST))
-        or "\0" in "".join(request.COOKIES.values())
-    )
+    return any(
+        "%00" in form.urlencode() for form in (request.GET, request.POST)
+    ) or "\0" in "".join(request.COOKIES.values())
 
 
 class _ForPages:

@@ -85,6 +85,13 @@ def choice(name: str, default: str, choices: Sequence[str]) -> str:
     )
 
 
+def operators_language() -> str:
+    """Return `ja` where the locale of who types commands says so, else `en`."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
+    locale = next(filter(None, map(os.environ.get, names)), "")
+    return "ja" if locale.startswith("ja") else "en"
+
+
 def salesforce_id(name: str) -> str:
     """Return a Salesforce record id: 15 or 18 letters and digits."""
     value = text(name)

@@ -15,6 +15,8 @@ from liveagent_api import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+IS_COMMAND = Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv
+
 DEBUG = env.flag("DEBUG")
 SECRET_KEY = env.text("SECRET_KEY", "only-for-debugging" if DEBUG else None)
 ALLOWED_HOSTS = env.texts("HOST", "*")
@@ -140,7 +142,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-LANGUAGE_CODE = "ja"
+# Commands speak their operator's language; pages follow the browser, or else this.
+LANGUAGE_CODE = env.operators_language() if IS_COMMAND else "ja"
 LANGUAGES = [("ja", "日本語"), ("en", "English")]
 TIME_ZONE = "Asia/Tokyo"
 USE_TZ = True
@@ -169,14 +172,13 @@ SILENCED_SYSTEM_CHECKS = [
 # --- Logs ---------------------------------------------------------------------
 
 # A command's output is for reading, or for a pipe; its log is for who types it.
-_IS_COMMAND = Path(sys.argv[0]).name == "manage.py" and "runserver" not in sys.argv
 LOG_LEVEL = env.choice(
     "LOG_LEVEL",
-    "WARNING" if _IS_COMMAND else "INFO",
+    "WARNING" if IS_COMMAND else "INFO",
     ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
 )
 LOG_FORMAT = env.choice(
-    "LOG_FORMAT", "text" if DEBUG or _IS_COMMAND else "json", ["json", "text"]
+    "LOG_FORMAT", "text" if DEBUG or IS_COMMAND else "json", ["json", "text"]
 )
 
 _STDOUT = {"class": "bridge.telemetry.stdout.Stdout", "formatter": LOG_FORMAT}
@@ -189,7 +191,7 @@ LOGGING = {
         "text": {"()": "bridge.telemetry.logs.TextLine"},
     },
     "filters": {"errors": {"()": "bridge.telemetry.logs.ErrorsOnly"}},
-    "handlers": {"out": _STDERR if _IS_COMMAND else _STDOUT},
+    "handlers": {"out": _STDERR if IS_COMMAND else _STDOUT},
     # Only our own lines are of use below INFO; those of urllib3 hold session keys.
     "root": {
         "handlers": ["out"],

@@ -7,13 +7,10 @@ Not ready is what another process could do better or what makes this one useless
 unreachable Salesforce is neither: that is said in the body, and no reason.
 """
 
-import functools
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from django.db import DatabaseError, connection
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import (
     CONTENT_TYPE_PLAIN_0_0_4,
@@ -25,7 +22,7 @@ from bridge.api import auth
 from bridge.api.endpoint import answer, bad, reading
 from bridge.chats import shutdown
 from bridge.domain.errors import DatabaseUnavailable, Unauthorized
-from bridge.operations import deployment
+from bridge.operations import deployment, tables
 from bridge.operations.singleflight import SharedLook
 from bridge.storage.database import in_database_stepwise
 from bridge.telemetry import heartbeats, metrics, reachability
@@ -105,17 +102,10 @@ def _look_at_database() -> _Database:
 
 @in_database_stepwise
 def _look() -> _Database:
-    applied = MigrationRecorder(connection).applied_migrations()
-    if not _newest_migrations() <= applied.keys():
+    if not tables.are_migrated():
         return _Database((UNMIGRATED,))
     open_chats = deployment.open_chats().values()
     return _Database(unanswered_chats=sum(of.unanswered for of in open_chats))
-
-
-@functools.cache
-def _newest_migrations() -> frozenset[tuple[str, str]]:
-    """Return what this code's last migrations are, an app and a name each."""
-    return frozenset(MigrationLoader(None).graph.leaf_nodes())
 
 
 _shared = SharedLook(_look)

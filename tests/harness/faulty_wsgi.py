@@ -13,7 +13,8 @@ import gevent
 from django.contrib.admin.sites import AdminSite
 
 from liveagent_api.wsgi import application as service  # isort: skip
-from bridge.chats import reader, services
+from bridge.chats import reader
+from bridge.storage import ending
 
 WORDS = os.environ["LEAKING_WORDS"]
 
@@ -116,9 +117,7 @@ def _first_words(standing: object, events: Any) -> bool:
     return True
 
 
-services.chats.close = _failing(
-    services.chats.close, lambda line_id: line_id.startswith("broken")
-)
+ending.close = _failing(ending.close, lambda line_id: line_id.startswith("broken"))
 reader.absorb = _failing(reader.absorb, _first_words)
 AdminSite.login = _failing(
     AdminSite.login, lambda site, request, *_, **__: "broken" in request.GET

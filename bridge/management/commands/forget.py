@@ -7,18 +7,18 @@ where no platform's log and no list of processes shows it.
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from bridge.chats import retention
-from bridge.domain.errors import DatabaseUnavailable
+from bridge.management.database_command import DatabaseCommand
 
 
-class Command(BaseCommand):
-    """End a customer's chat and remove his rows."""
+class Command(DatabaseCommand):
+    """End a customer's chat and remove their rows."""
 
     help = (
         "Ends the customer's chat, also at Salesforce, and removes all that is "
-        "known of him. May be repeated."
+        "known of them. May be repeated."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,10 +33,7 @@ class Command(BaseCommand):
             line_id = sys.stdin.readline().strip()
         if not line_id or not _is_text(line_id):
             raise CommandError("LINE_ID is empty or no UTF-8.")
-        try:
-            done = retention.forget(line_id)
-        except DatabaseUnavailable as exc:
-            raise CommandError(str(exc)) from None
+        done = retention.forget(line_id)
         if done.remaining:
             raise CommandError(
                 f"chats removed: {done.removed}, remaining: {done.remaining}. "

@@ -6,15 +6,15 @@
 from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from bridge.chats import retention
-from bridge.domain.errors import DatabaseUnavailable
+from bridge.management.database_command import DatabaseCommand
 
 MOST_DAYS = 36_500
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Remove the rows of ended chats."""
 
     help = "Removes chats that ended more than N days ago, with all they have."
@@ -33,15 +33,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, days: int, dry_run: bool, **options: Any) -> None:
-        """Say how many; exits with 1 where the database cannot be reached."""
-        try:
-            if dry_run:
-                found = retention.count_prunable(days)
-                self.stdout.write(f"chats that would be removed: {found}")
-            else:
-                self.stdout.write(f"chats removed: {retention.prune(days)}")
-        except DatabaseUnavailable as exc:
-            raise CommandError(str(exc)) from None
+        """Say how many."""
+        if dry_run:
+            found = retention.count_prunable(days)
+            self.stdout.write(f"chats that would be removed: {found}")
+        else:
+            self.stdout.write(f"chats removed: {retention.prune(days)}")
 
 
 def _days(text: str) -> int:
