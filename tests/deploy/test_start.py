@@ -27,7 +27,7 @@ MALFORMED = {
     "LOG_FORMAT": ["xml"],
     "LOG_LEVEL": ["LOUD"],
     "PORT": ["front door"],
-    "WEB_CONCURRENCY": ["0"],
+    "WEB_CONCURRENCY": ["0", "two", "1.5"],
 }
 NEEDED = (
     "LIVEAGENT_HOST",
@@ -102,6 +102,14 @@ def test_identifiers_of_18_characters_are_as_good(own_service: Callable[..., Ser
         LIVEAGENT_DEPLOYMENT_ID="572000000000001AAA",
         LIVEAGENT_BUTTON_ID="573000000000001AAA",
     )
+
+    assert service.server.alive
+
+
+def test_a_variable_that_is_set_to_nothing_is_unset(
+    own_service: Callable[..., Service],
+):
+    service = own_service(WEB_CONCURRENCY="", API_VERSION="")
 
     assert service.server.alive
 

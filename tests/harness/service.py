@@ -10,10 +10,7 @@ from tests.harness.environment import service_environment
 from tests.harness.processes import Server, free_port
 from tests.harness.waiting import until
 
-COMMAND = (
-    *(sys.executable, "-m", "gunicorn"),
-    *("-c", "gunicorn.conf.py", "liveagent_api.wsgi"),
-)
+COMMAND = (sys.executable, "serve.py", "liveagent_api.wsgi")
 
 
 class Service:
