@@ -23,51 +23,61 @@ CLAIM_SECONDS = 10
 HANDED_OUT = 1
 
 LOOK = """
-    SELECT s.id, s.bot_until < {soon}, {status},
+    SELECT s.id, s.bot_until < {in[late]}, {status},
            m.id, m.text, m.agent, m.at, m.claim
       FROM bridge_session s
       LEFT JOIN bridge_agentmessage m ON m.id =
-           (SELECT id FROM bridge_agentmessage WHERE line_id = %s ORDER BY id LIMIT 1)
+           (SELECT id FROM bridge_agentmessage
+             WHERE line_id = %(line_id)s ORDER BY id LIMIT 1)
      WHERE s.id =
-           (SELECT id FROM bridge_session WHERE line_id = %s ORDER BY id DESC LIMIT 1)
+           (SELECT id FROM bridge_session
+             WHERE line_id = %(line_id)s ORDER BY id DESC LIMIT 1)
     """
 TAKE = Script(
     """
-    UPDATE bridge_agentmessage SET claim = %s, claimed_until = {soon}
+    UPDATE bridge_agentmessage SET claim = %(claim)s, claimed_until = {in[claimed]}
      WHERE id =
-           (SELECT id FROM bridge_agentmessage WHERE line_id = %s ORDER BY id LIMIT 1)
-       AND (claimed_until IS NULL OR claimed_until < {now} OR claim = %s)
+           (SELECT id FROM bridge_agentmessage
+             WHERE line_id = %(line_id)s ORDER BY id LIMIT 1)
+       AND (claimed_until IS NULL OR claimed_until < {now} OR claim = %(claim)s)
     """,
     LOOK,
     status=COLUMNS,
 )
 READ = Script(
     """
-    UPDATE bridge_agentmessage SET claim = %s
+    UPDATE bridge_agentmessage SET claim = {handed_out}
      WHERE id =
-           (SELECT id FROM bridge_agentmessage WHERE line_id = %s ORDER BY id LIMIT 1)
+           (SELECT id FROM bridge_agentmessage
+             WHERE line_id = %(line_id)s ORDER BY id LIMIT 1)
        AND claim = 0
     """,
     LOOK,
     status=COLUMNS,
+    handed_out=str(HANDED_OUT),
 )
 GIVE_BACK = Statement(
-    "UPDATE bridge_agentmessage SET claimed_until = NULL WHERE id = %s AND claim = %s"
+    """
+    UPDATE bridge_agentmessage SET claimed_until = NULL
+     WHERE id = %(id)s AND claim = %(claim)s
+    """
 )
-DELETE = Statement("DELETE FROM bridge_agentmessage WHERE id = %s")
+DELETE = Statement("DELETE FROM bridge_agentmessage WHERE id = %(id)s")
 NEVER_HANDED_OUT = Statement(
     """
     SELECT (SELECT last_word_id FROM bridge_session
-             WHERE line_id = %s ORDER BY id DESC LIMIT 1),
+             WHERE line_id = %(line_id)s ORDER BY id DESC LIMIT 1),
            (SELECT min(id) FROM bridge_agentmessage
-             WHERE line_id = %s AND claim = 0)
+             WHERE line_id = %(line_id)s AND claim = 0)
     """
 )
-HIGHEST_ID = Statement("SELECT {drawn}")
+HIGHEST_ID = Statement("SELECT {last_message_id}")
 ACKNOWLEDGE = Statement(
-    "DELETE FROM bridge_agentmessage WHERE line_id = %s AND id <= %s"
+    "DELETE FROM bridge_agentmessage WHERE line_id = %(line_id)s AND id <= %(ack)s"
 )
-BOT_SEEN = Statement("UPDATE bridge_session SET bot_until = {soon} WHERE id = %s")
+BOT_SEEN = Statement(
+    "UPDATE bridge_session SET bot_until = {in[hold]} WHERE id = %(id)s"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +140,17 @@ def take(
     """
     if ack is not None:
         _acknowledge(line_id, ack)
-    looking = (hold_seconds - bot_absence_margin(), line_id, line_id)
+    late = hold_seconds - bot_absence_margin()
     if ack is None:
-        row = TAKE(claim, CLAIM_SECONDS, line_id, claim, *looking).row
+        row = TAKE(line_id=line_id, claim=claim, claimed=CLAIM_SECONDS, late=late).row
     else:
-        row = READ(HANDED_OUT, line_id, *looking).row
+        row = READ(line_id=line_id, late=late).row
     if row is None:
         return Look(None, None)
     session_id, bot_is_late, *chat, word_id, text, agent, at, claimed_by = row
     status = ChatStatus(*chat)
     if bot_is_late and status.is_open:
-        BOT_SEEN(hold_seconds, session_id)
+        BOT_SEEN(hold=hold_seconds, id=session_id)
     if word_id is None:
         return Look(None, status)
     if ack is not None:
@@ -148,7 +158,7 @@ def take(
     elif claimed_by != claim:
         return Look(None, status, on_loan=True)
     if alone and hold_seconds > bot_absence_margin():
-        BOT_SEEN(0, session_id)
+        BOT_SEEN(hold=0, id=session_id)
     return Look(Handout(word_id, line_id, text, agent, moment(at), claim), status)
 
 
@@ -164,23 +174,23 @@ def highest_id() -> int:
 
 
 def _acknowledge(line_id: str, ack: int) -> None:
-    last_id, waiting_id = NEVER_HANDED_OUT(line_id, line_id).rows[0]
+    last_id, waiting_id = NEVER_HANDED_OUT(line_id=line_id).rows[0]
     if last_id is None:
         last_id = highest_id()
     if ack > last_id or (waiting_id is not None and ack >= waiting_id):
         raise InvalidRequest("is above the highest id handed out", field="ack")
-    ACKNOWLEDGE(line_id, ack)
+    ACKNOWLEDGE(line_id=line_id, ack=ack)
 
 
 @in_database_stepwise
 def delivered(words: Handout) -> None:
     """Delete words whose answer is out."""
-    DELETE(words.id)
+    DELETE(id=words.id)
     notifications.ring(notifications.words(digest(words.line_id)))
 
 
 @in_database_stepwise
 def not_delivered(words: Handout) -> None:
     """Give words back whose answer went nowhere."""
-    GIVE_BACK(words.id, words.claim)
+    GIVE_BACK(id=words.id, claim=words.claim)
     notifications.ring(notifications.words(digest(words.line_id)))

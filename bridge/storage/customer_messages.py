@@ -27,53 +27,54 @@ SPEAK = """
     UPDATE bridge_session
        SET active_at = {now}, visitor_idle_at = NULL,
            bot_until = CASE WHEN bot_until < {now} THEN {now} ELSE bot_until END
-     WHERE line_id = %s AND state <> 'ended'
+     WHERE line_id = %(line_id)s AND state <> 'ended'
     """
 # Words that are new. Where nobody is sending they get their number at once.
 INSERT = """
     INSERT INTO bridge_visitormessage
            (session_id, line_id, request, message_id, text, digest, sequence,
             accepted, refused, at, awaited_until)
-    SELECT s.id, s.line_id, %s, %s, %s,
-           CASE WHEN s.state = 'established' THEN %s ELSE '' END,
+    SELECT s.id, s.line_id, %(request)s, %(message_id)s, %(text)s,
+           CASE WHEN s.state = 'established' THEN %(digest)s ELSE '' END,
            CASE WHEN s.state = 'established' AND s.reconnecting = {false}
                  AND (s.send_until IS NULL OR s.send_until < {now})
                  AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage v
                                   WHERE v.session_id = s.id AND v.sent_at IS NULL)
                 THEN s.sequence + 1 END,
-           s.state <> 'established', {false}, {now}, {soon}
+           s.state <> 'established', {false}, {now}, {in[awaited]}
       FROM bridge_session s
-     WHERE s.line_id = %s AND s.state <> 'ended'
-       AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage WHERE request = %s)
+     WHERE s.line_id = %(line_id)s AND s.state <> 'ended'
+       AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage WHERE request = %(request)s)
        AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage v
-                        WHERE v.line_id = s.line_id AND v.message_id = %s)
+                        WHERE v.line_id = s.line_id AND v.message_id = %(message_id)s)
        AND NOT EXISTS (SELECT 1 FROM bridge_visitormessage v
-                        WHERE v.session_id = s.id AND v.digest = %s
-                          AND v.accepted = {false} AND v.message_id IS NULL AND %s)
-       AND %s > (SELECT count(*) FROM bridge_visitormessage v
+                        WHERE v.session_id = s.id AND v.digest = %(digest)s
+                          AND v.accepted = {false} AND v.message_id IS NULL
+                          AND %(has_no_id)s)
+       AND {most} > (SELECT count(*) FROM bridge_visitormessage v
                   WHERE v.session_id = s.id AND v.sent_at IS NULL)
     """
 TAKE_LEASE = """
     UPDATE bridge_session
-       SET sequence = sequence + 1, send_token = %s, send_until = {soon}
-     WHERE line_id = %s AND state <> 'ended'
+       SET sequence = sequence + 1, send_token = %(token)s, send_until = {in[lease]}
+     WHERE line_id = %(line_id)s AND state <> 'ended'
        AND EXISTS (SELECT 1 FROM bridge_visitormessage v
-                    WHERE v.request = %s AND v.session_id = bridge_session.id
+                    WHERE v.request = %(request)s AND v.session_id = bridge_session.id
                       AND v.sequence = bridge_session.sequence + 1)
     """
 INSERTED = """
-    SELECT v.id, v.session_id, v.accepted, v.sequence, s.send_token = %s,
+    SELECT v.id, v.session_id, v.accepted, v.sequence, s.send_token = %(token)s,
            s.host, s.key, s.affinity_token
       FROM bridge_visitormessage v JOIN bridge_session s ON s.id = v.session_id
-     WHERE v.request = %s
+     WHERE v.request = %(request)s
     """
 UNSENT_EXISTS = Statement(
     """
     SELECT 1 FROM bridge_visitormessage
-     WHERE session_id = %s AND sent_at IS NULL LIMIT 1
+     WHERE session_id = %(id)s AND sent_at IS NULL LIMIT 1
     """
 )
-PUT = Script(SPEAK, INSERT, TAKE_LEASE, INSERTED)
+PUT = Script(SPEAK, INSERT, TAKE_LEASE, INSERTED, most=str(MOST_UNSENT))
 
 
 class Fate:
@@ -120,11 +121,16 @@ def _insert(
 
     The row lock of the first statement keeps the chat's end and other words away.
     """
-    mark = digest(text)
     row = PUT(
-        *(line_id, request, message_id, text, mark, AWAITED_SECONDS),
-        *(line_id, request, message_id, mark, message_id is None, MOST_UNSENT),
-        *(token, parcels.LEASE_SECONDS, line_id, request, token, request),
+        line_id=line_id,
+        text=text,
+        message_id=message_id,
+        has_no_id=message_id is None,
+        digest=digest(text),
+        request=request,
+        token=token,
+        awaited=AWAITED_SECONDS,
+        lease=parcels.LEASE_SECONDS,
     ).row
     if row is None:
         return None
@@ -209,7 +215,7 @@ def unsent(session_id: int) -> QuerySet[VisitorMessage]:
 
 def unsent_exists(session_id: int) -> bool:
     """Whether there is something for a sender to do."""
-    return UNSENT_EXISTS(session_id).row is not None
+    return UNSENT_EXISTS(id=session_id).row is not None
 
 
 @in_database

@@ -32,7 +32,7 @@ DEFAULT_FAREWELL = "client"
 DELETE_SESSION = "delete session"
 
 LOOK = Statement(
-    "SELECT {columns} FROM bridge_session s WHERE s.id = %s", columns=COLUMNS
+    "SELECT {columns} FROM bridge_session s WHERE s.id = %(id)s", columns=COLUMNS
 )
 SECRETS_ERASED = {"key": "", "affinity_token": "", "live_agent_id": ""}
 
@@ -156,5 +156,5 @@ def close(line_id: str) -> int | None:
 @in_database_stepwise
 def look(session_id: int) -> ChatStatus | None:
     """Return a chat as it stands."""
-    row = LOOK(session_id).row
+    row = LOOK(id=session_id).row
     return ChatStatus(*row) if row else None

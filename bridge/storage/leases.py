@@ -30,19 +30,19 @@ COLUMNS = """id, line_id, poll_token, host, key, affinity_token, client_poll_tim
              ack, "offset", reconnecting,
              state, reason, agent, queue_position, estimated_wait,
              visitor_idle_timeout"""
-OWN = "WHERE id = %s AND poll_token = %s AND state <> 'ended'"
+OWN = "WHERE id = %(id)s AND poll_token = %(token)s AND state <> 'ended'"
 KEEP = Statement(
-    "UPDATE bridge_session SET poll_until = {soon} {own} RETURNING {columns}",
+    "UPDATE bridge_session SET poll_until = {in[lease]} {own} RETURNING {columns}",
     own=OWN,
     columns=COLUMNS,
 )
 LOOK = Statement("SELECT {columns} FROM bridge_session {own}", own=OWN, columns=COLUMNS)
 EXTEND = Statement(
     """
-    UPDATE bridge_session SET poll_until = {soon}, answered_at = {now}
-     WHERE id = %s AND poll_token = %s AND state <> 'ended'
-       AND reconnecting = {false}
-    """
+    UPDATE bridge_session SET poll_until = {in[lease]}, answered_at = {now}
+    {own} AND reconnecting = {false}
+    """,
+    own=OWN,
 )
 
 
@@ -84,7 +84,8 @@ def take(session_id: int, token: int) -> Lease | None:
 @in_database_stepwise
 def keep(session_id: int, token: int, client_poll_timeout: int) -> Lease | None:
     """Start the lease afresh for one more poll; None when it is lost or over."""
-    row = KEEP(client_poll_timeout + MARGIN_SECONDS, session_id, token).row
+    seconds = client_poll_timeout + MARGIN_SECONDS
+    row = KEEP(id=session_id, token=token, lease=seconds).row
     return _lease(row) if row else None
 
 
@@ -95,7 +96,7 @@ def extend(lease: Lease) -> Lease | None:
     The row is looked at only where there is something to see.
     """
     seconds = lease.client_poll_timeout + MARGIN_SECONDS
-    if EXTEND(seconds, lease.session_id, lease.token).count:
+    if EXTEND(id=lease.session_id, token=lease.token, lease=seconds).count:
         return lease
     return keep(lease.session_id, lease.token, lease.client_poll_timeout)
 
@@ -103,7 +104,7 @@ def extend(lease: Lease) -> Lease | None:
 @in_database_stepwise
 def look(session_id: int, token: int) -> Lease | None:
     """Return the lease as it stands; None when it is lost or the chat is over."""
-    row = LOOK(session_id, token).row
+    row = LOOK(id=session_id, token=token).row
     return _lease(row) if row else None
 
 

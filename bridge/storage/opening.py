@@ -30,18 +30,20 @@ INSERT = """
             last_word_id, opened_at, active_at, bot_until, client_poll_timeout, ack,
             sequence, batch, agent_words, undelivered, reconnecting, reason, agent,
             host, live_agent_id, key, affinity_token, farewell)
-    SELECT %s, %s, 'opening', %s, {soon}, %s, {soon},
+    SELECT %(line_id)s, %(display_name)s, 'opening',
+           %(token)s, {in[lease]}, %(token)s, {in[lease]},
            COALESCE((SELECT last_word_id FROM bridge_session
-                      WHERE line_id = %s ORDER BY id DESC LIMIT 1), {drawn}),
+                      WHERE line_id = %(line_id)s ORDER BY id DESC LIMIT 1),
+                    {last_message_id}),
            {now}, {now}, {now}, {poll_timeout}, {first_ack},
            0, 0, 0, 0, {false}, '', '', '', '', '', '', ''
      WHERE NOT EXISTS (SELECT 1 FROM bridge_session
-                        WHERE line_id = %s AND state <> 'ended')
+                        WHERE line_id = %(line_id)s AND state <> 'ended')
         ON CONFLICT DO NOTHING
     """
 FIND = """
-    SELECT id, poll_token = %s AND key = '' FROM bridge_session
-     WHERE line_id = %s AND state <> 'ended'
+    SELECT id, poll_token = %(token)s AND key = '' FROM bridge_session
+     WHERE line_id = %(line_id)s AND state <> 'ended'
     """
 RESERVE = Script(
     INSERT,
@@ -52,15 +54,16 @@ RESERVE = Script(
 BEGIN = Statement(
     """
     UPDATE bridge_session
-       SET host = %s, live_agent_id = %s, key = %s, affinity_token = %s,
-           client_poll_timeout = %s, sequence = {first_sequence},
-           poll_until = {soon}, send_until = {soon}
-     WHERE id = %s AND poll_token = %s AND state <> 'ended'
+       SET host = %(host)s, live_agent_id = %(live_agent_id)s, key = %(key)s,
+           affinity_token = %(affinity_token)s,
+           client_poll_timeout = %(client_poll_timeout)s, sequence = {first_sequence},
+           poll_until = {in[lease]}, send_until = {in[lease]}
+     WHERE id = %(id)s AND poll_token = %(token)s AND state <> 'ended'
     """,
     first_sequence=str(FIRST_SEQUENCE),
 )
 # Held until the end of the transaction; the number only has to be our own.
-ADMIT_ONE = Statement("SELECT pg_advisory_xact_lock(%s)")
+ADMIT_ONE = Statement("SELECT pg_advisory_xact_lock(%(lock)s)")
 ADMISSION_LOCK = 0x4C495645
 
 
@@ -87,8 +90,10 @@ def reserve(line_id: str, display_name: str, token: int) -> Reservation | None:
 def _reserve(line_id: str, display_name: str, token: int) -> Reservation:
     while True:
         row = RESERVE(
-            *(line_id, display_name, token, LEASE_SECONDS, token, LEASE_SECONDS),
-            *(line_id, line_id, token, line_id),
+            line_id=line_id,
+            display_name=display_name,
+            token=token,
+            lease=LEASE_SECONDS,
         ).row
         if row is not None:  # else the one that was open has just ended
             session_id, mine = row
@@ -101,7 +106,7 @@ def _reserve_if_room(
 ) -> Reservation | None:
     """Let chats in one by one, so that there are never more than the limit."""
     if connection.vendor == "postgresql":
-        ADMIT_ONE(ADMISSION_LOCK)
+        ADMIT_ONE(lock=ADMISSION_LOCK)
     chats = Session.objects.open()
     is_full = chats.count() >= most
     if is_full and not chats.filter(line_id=line_id).exists():
@@ -116,7 +121,13 @@ def begin(session_id: int, token: int, host: str, new: NewSession) -> bool:
     False when the chat is not ours any more: closed, or taken for dead.
     """
     begun = BEGIN(
-        *(host, new.id, new.key, new.affinity_token, new.client_poll_timeout),
-        *(LEASE_SECONDS, LEASE_SECONDS, session_id, token),
+        id=session_id,
+        token=token,
+        lease=LEASE_SECONDS,
+        host=host,
+        live_agent_id=new.id,
+        key=new.key,
+        affinity_token=new.affinity_token,
+        client_poll_timeout=new.client_poll_timeout,
     )
     return bool(begun.count)

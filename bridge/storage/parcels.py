@@ -18,52 +18,53 @@ LEASE_SECONDS = 7
 
 TAKE = Statement(
     """
-    UPDATE bridge_session SET send_token = %s, send_until = {soon}
-     WHERE id = %s
-       AND (send_until IS NULL OR send_until < {now} OR send_token = %s)
+    UPDATE bridge_session SET send_token = %(token)s, send_until = {in[lease]}
+     WHERE id = %(id)s
+       AND (send_until IS NULL OR send_until < {now} OR send_token = %(token)s)
        AND (farewell <> '' OR state = 'established' AND reconnecting = {false})
     RETURNING sequence, host, key, affinity_token, farewell
     """
 )
 RELEASE = Statement(
     """
-    UPDATE bridge_session SET send_until = NULL WHERE id = %s AND send_token = %s
+    UPDATE bridge_session SET send_until = NULL
+     WHERE id = %(id)s AND send_token = %(token)s
     """
 )
 NEXT = Statement(
     """
     SELECT id, sequence, text, refused FROM bridge_visitormessage
-     WHERE session_id = %s AND sent_at IS NULL ORDER BY id LIMIT 2
+     WHERE session_id = %(id)s AND sent_at IS NULL ORDER BY id LIMIT 2
     """
 )
 NUMBER_ROW = Statement(
     """
-    UPDATE bridge_visitormessage SET sequence = %s
-     WHERE id = %s AND sent_at IS NULL
+    UPDATE bridge_visitormessage SET sequence = %(sequence)s
+     WHERE id = %(row_id)s AND sent_at IS NULL
     """
 )
 NUMBER_CHAT = Statement(
     """
-    UPDATE bridge_session SET sequence = %s, send_until = {soon}
-     WHERE id = %s AND send_token = %s
+    UPDATE bridge_session SET sequence = %(sequence)s, send_until = {in[lease]}
+     WHERE id = %(id)s AND send_token = %(token)s
     """
 )
 KEEP_AWAY = Statement(
     """
-    UPDATE bridge_session SET send_token = %s, send_until = {soon}
-     WHERE id = %s
-       AND (send_until IS NULL OR send_until < {now} OR send_token = %s)
+    UPDATE bridge_session SET send_token = %(token)s, send_until = {in[lease]}
+     WHERE id = %(id)s
+       AND (send_until IS NULL OR send_until < {now} OR send_token = %(token)s)
     """
 )
 # The chat's row is locked before its messages' rows, as everywhere; and what is put
 # in meanwhile is seen.
-LOCK = "UPDATE bridge_session SET active_at = active_at WHERE id = %s"
+LOCK = "UPDATE bridge_session SET active_at = active_at WHERE id = %(id)s"
 SENT = """
     UPDATE bridge_visitormessage
        SET sent_at = {now}, text = '',
-           accepted = CASE WHEN %s OR awaited_until > {now} AND refused = {false}
+           accepted = CASE WHEN %(told)s OR awaited_until > {now} AND refused = {false}
                            THEN {true} ELSE accepted END
-     WHERE id = %s AND sent_at IS NULL
+     WHERE id = %(row_id)s AND sent_at IS NULL
     """
 # A lease that there is no use for any more is given back along with it.
 GO_ON = """
@@ -71,9 +72,9 @@ GO_ON = """
        SET send_until = CASE
                WHEN farewell <> '' OR EXISTS
                     (SELECT 1 FROM bridge_visitormessage
-                      WHERE session_id = %s AND sent_at IS NULL)
+                      WHERE session_id = %(id)s AND sent_at IS NULL)
                THEN send_until ELSE NULL END
-     WHERE id = %s AND send_token = %s
+     WHERE id = %(id)s AND send_token = %(token)s
     RETURNING send_until IS NULL
     """
 NOTE_SENT = Script(LOCK, SENT, GO_ON)
@@ -102,20 +103,22 @@ def following(session_id: int, token: int) -> Parcel | None:
     None when somebody else is sending, or when there is nothing to send: then the
     lease is given back.
     """
-    taken = TAKE(token, LEASE_SECONDS, session_id, token).row
+    taken = TAKE(id=session_id, token=token, lease=LEASE_SECONDS).row
     if taken is None:
         return None
     last_sequence, host, key, affinity_token, farewell = taken
     credentials = Credentials(host, key, affinity_token)
-    rows = NEXT(session_id).rows
+    rows = NEXT(id=session_id).rows
     if rows and not _waits_in_doubt(rows, farewell):
         row_id, sequence, text, _ = rows[0]
         if sequence is not None:
             return Parcel(row_id, sequence, False, credentials, text)
         sequence = last_sequence + 1
-        if not NUMBER_ROW(sequence, row_id).count:  # withdrawn this very moment
+        if not NUMBER_ROW(
+            row_id=row_id, sequence=sequence
+        ).count:  # withdrawn this very moment
             return following(session_id, token)
-        NUMBER_CHAT(sequence, LEASE_SECONDS, session_id, token)
+        NUMBER_CHAT(id=session_id, token=token, sequence=sequence, lease=LEASE_SECONDS)
         return Parcel(row_id, sequence, True, credentials, text)
     if farewell:
         return Parcel(0, last_sequence + 1, True, credentials, farewell=farewell)
@@ -132,13 +135,13 @@ def _waits_in_doubt(rows: list[tuple[int, int, str, bool]], farewell: str) -> bo
 @in_database_stepwise
 def release(session_id: int, token: int) -> None:
     """Give the lease back."""
-    RELEASE(session_id, token)
+    RELEASE(id=session_id, token=token)
 
 
 @in_database
 def take_lease(session_id: int, token: int, seconds: float) -> bool:
     """Keep senders away from a chat for so long; False while one is at work."""
-    return bool(KEEP_AWAY(token, seconds, session_id, token).count)
+    return bool(KEEP_AWAY(id=session_id, token=token, lease=seconds).count)
 
 
 @in_database_stepwise
@@ -150,7 +153,7 @@ def sent(
     The text is forgotten. A waiter who is still there will tell the bot `send`, so
     that counts as told; `told` says that the caller is that waiter.
     """
-    own = NOTE_SENT(session_id, told, row_id, session_id, session_id, token).row
+    own = NOTE_SENT(id=session_id, token=token, row_id=row_id, told=told).row
     notifications.ring(notifications.chat(session_id))
     if own is None or own[0]:
         return None
@@ -160,14 +163,16 @@ def sent(
 @in_database
 def renumber(session_id: int, token: int, parcel: Parcel, sequence: int) -> bool:
     """Give words another number, which Salesforce has asked for."""
-    if not NUMBER_CHAT(sequence, LEASE_SECONDS, session_id, token).count:
+    if not NUMBER_CHAT(
+        id=session_id, token=token, sequence=sequence, lease=LEASE_SECONDS
+    ).count:
         return False
-    return bool(NUMBER_ROW(sequence, parcel.row_id).count)
+    return bool(NUMBER_ROW(row_id=parcel.row_id, sequence=sequence).count)
 
 
 def note_arrival(session_id: int, row_id: int) -> None:
     """Note that words in doubt have turned out to be with Salesforce."""
-    Statement(SENT)(False, row_id)
+    Statement(SENT)(row_id=row_id, told=False)
     notifications.ring(notifications.chat(session_id))
 
 

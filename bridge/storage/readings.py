@@ -4,7 +4,7 @@ Words, standing and ack of one answer are stored together, in one transaction: o
 then does the next poll acknowledge it.
 """
 
-import functools
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -15,37 +15,49 @@ from bridge.storage import customer_messages, ending, notifications, timeline
 from bridge.storage.database import in_database, in_database_stepwise
 from bridge.storage.leases import MARGIN_SECONDS, Lease
 from bridge.storage.marks import digest, new_token
-from bridge.storage.sql import Script
+from bridge.storage.sql import Parameter, Script
 from bridge.upstreams.liveagent.events import Outcome, State
 from bridge.upstreams.liveagent.protocol import Batch
 
-ADVANCE = """
+RECORD = (
+    """
     UPDATE bridge_session
-       SET ack = %s, "offset" = %s, active_at = {now}, poll_until = {soon},
-           answered_at = {now},
-           agent_words = agent_words + %s, batch = %s,
-           visitor_idle_at = CASE WHEN %s THEN NULL
-                                  ELSE COALESCE({soon}, visitor_idle_at) END,
-           state = %s, agent = %s, queue_position = %s, estimated_wait = %s,
-           visitor_idle_timeout = %s,
-           established_at = COALESCE(established_at, CASE WHEN %s THEN {now} END)
-     WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
+       SET ack = %(ack)s, "offset" = %(offset)s, active_at = {now},
+           poll_until = {in[lease]}, answered_at = {now},
+           agent_words = agent_words + %(words_count)s, batch = %(batch)s,
+           visitor_idle_at = CASE WHEN %(has_no_idle_clock)s THEN NULL
+                                  ELSE COALESCE({in[idle]}, visitor_idle_at) END,
+           state = %(state)s, agent = %(agent)s, queue_position = %(queue_position)s,
+           estimated_wait = %(estimated_wait)s,
+           visitor_idle_timeout = %(visitor_idle_timeout)s,
+           established_at = COALESCE(established_at,
+                                     CASE WHEN %(is_established)s THEN {now} END)
+     WHERE id = %(id)s AND poll_token = %(token)s AND ack = %(last_ack)s
+       AND state <> 'ended'
+    """,
     """
-ADD_WORDS = """
     INSERT INTO bridge_agentmessage (session_id, line_id, text, agent, at, claim)
-    SELECT id, line_id, %s, %s, {now}, 0 FROM bridge_session
-     WHERE id = %s AND batch = %s
+    SELECT s.id, s.line_id, {item[text]}, {item[agent]}, {now}, 0
+      FROM bridge_session s, {each[words]}
+     WHERE s.id = %(id)s AND s.batch = %(batch)s
+     ORDER BY item.position
+    """,
     """
-NOTE_LAST_WORD = """
     UPDATE bridge_session
        SET last_word_id =
-           (SELECT max(id) FROM bridge_agentmessage WHERE line_id = %s)
-     WHERE id = %s AND batch = %s
-    """
+           (SELECT max(id) FROM bridge_agentmessage WHERE line_id = %(line_id)s)
+     WHERE id = %(id)s AND batch = %(batch)s AND %(words_count)s > 0
+    """,
+)
 WAS_RECORDED = """
-    SELECT batch = %s FROM bridge_session
-     WHERE id = %s AND poll_token = %s AND ack = %s AND state <> 'ended'
+    SELECT batch = %(batch)s FROM bridge_session
+     WHERE id = %(id)s AND poll_token = %(token)s AND ack = %(ack)s
+       AND state <> 'ended'
     """
+RECORD_ALONE = Script(*RECORD, WAS_RECORDED)
+RECORD_WITH_NOTES = Script(
+    *RECORD, timeline.INSERT, WAS_RECORDED, condition="s.batch = %(batch)s"
+)
 
 
 def record(lease: Lease, batch: Batch, outcome: Outcome, **resync: Any) -> Lease | None:
@@ -112,38 +124,39 @@ def _advance(
     lease: Lease, advanced: Lease, outcome: Outcome
 ) -> tuple[object, ...] | None:
     """Store words and ack in one go; None when that is not ours to do any more."""
-    session_id, batch = lease.session_id, new_token()
-    idle = outcome.standing.visitor_idle_timeout if outcome.words else None
-    seconds = lease.client_poll_timeout + MARGIN_SECONDS
-    no_clock = outcome.standing.visitor_idle_timeout is None
-    counts = (len(outcome.words), batch, no_clock, idle)
-    parameters: list[object] = [advanced.ack, advanced.offset, seconds, *counts]
-    parameters += [*_standing_columns(lease, outcome)]
-    parameters += [session_id, lease.token, lease.ack]
-    for words in outcome.words:
-        parameters += [words.text, words.agent, session_id, batch]
-    if outcome.words:
-        parameters += [lease.line_id, session_id, batch]
-    for note in outcome.notes:
-        parameters += [*timeline.parameters(session_id, note), batch]
-    parameters += [batch, session_id, lease.token, advanced.ack]
-    return _record_script(len(outcome.words), len(outcome.notes))(*parameters).row
+    words = [{"text": each.text, "agent": each.agent} for each in outcome.words]
+    idle_timeout = outcome.standing.visitor_idle_timeout
+    record = RECORD_WITH_NOTES if outcome.notes else RECORD_ALONE
+    return record(
+        id=lease.session_id,
+        line_id=lease.line_id,
+        token=lease.token,
+        last_ack=lease.ack,
+        ack=advanced.ack,
+        offset=advanced.offset,
+        batch=new_token(),
+        lease=lease.client_poll_timeout + MARGIN_SECONDS,
+        words=json.dumps(words, ensure_ascii=False),
+        words_count=len(words),
+        notes=timeline.in_json(outcome.notes),
+        has_no_idle_clock=idle_timeout is None,
+        idle=idle_timeout if words else None,
+        **_standing_columns(lease, outcome),
+    ).row
 
 
-@functools.cache
-def _record_script(words: int, notes: int) -> Script:
-    last_word = [NOTE_LAST_WORD] if words else []
-    added = [*[ADD_WORDS] * words, *last_word, *[timeline.INSERT_WITH_BATCH] * notes]
-    return Script(ADVANCE, *added, WAS_RECORDED)
-
-
-def _standing_columns(lease: Lease, outcome: Outcome) -> tuple[object, ...]:
+def _standing_columns(lease: Lease, outcome: Outcome) -> dict[str, Parameter]:
     """Return the parameters for a chat's standing; its end is written by `finish`."""
     ended = outcome.standing.state == State.ENDED
     now = lease.standing if ended else outcome.standing
-    is_established = now.state == State.ESTABLISHED
-    queue = (now.queue_position, now.estimated_wait)
-    return now.state, now.agent, *queue, now.visitor_idle_timeout, is_established
+    return {
+        "state": now.state,
+        "agent": now.agent,
+        "queue_position": now.queue_position,
+        "estimated_wait": now.estimated_wait,
+        "visitor_idle_timeout": now.visitor_idle_timeout,
+        "is_established": now.state == State.ESTABLISHED,
+    }
 
 
 def _ring(lease: Lease, outcome: Outcome) -> None:

@@ -12,24 +12,53 @@ from typing import Any
 
 from django.db import connection, transaction
 
-# The database's clock, now and `%s` seconds from now; the highest id that any words of
-# an agent ever had, since ids are drawn in turn and none is drawn twice; and what
-# differs besides.
-DIALECTS = {
+Parameter = str | int | float | None
+
+
+class _About:
+    """SQL about a name: `{in[lease]}` is that of `in`, with `lease` in its place."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getitem__(self, name: str) -> str:
+        return self._text.replace("NAME", name)
+
+
+# What the databases say differently:
+#   now, in[name]    the database's clock, and that many seconds later
+#   each[name]       the items of a parameter that is a list in JSON, as a table with
+#   item[key]        what each of them has under a key, and item.position, from 1
+#   last_message_id  the highest id that any message of an agent ever had, since ids
+#                    are drawn in turn and none is drawn twice
+DIALECTS: dict[str, dict[str, Any]] = {
     "postgresql": {
         "true": "TRUE",
         "false": "FALSE",
         "now": "statement_timestamp()",
-        "soon": "(statement_timestamp() + %s * interval '1 second')",
-        "drawn": "COALESCE(pg_sequence_last_value(pg_get_serial_sequence("
+        "in": _About("(statement_timestamp() + %(NAME)s * interval '1 second')"),
+        "each": _About(
+            "json_array_elements(%(NAME)s::json)"
+            " WITH ORDINALITY AS item(value, position)"
+        ),
+        "item": _About("(item.value ->> 'NAME')"),
+        "jsonb": "::jsonb",
+        "last_message_id": "COALESCE(pg_sequence_last_value(pg_get_serial_sequence("
         "'bridge_agentmessage', 'id')::regclass), 0)",
     },
     "sqlite": {
         "true": "1",
         "false": "0",
         "now": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')",
-        "soon": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds')",
-        "drawn": "COALESCE((SELECT max(seq) FROM sqlite_sequence"
+        "in": _About(
+            "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %(NAME)s || ' seconds')"
+        ),
+        "each": _About(
+            "(SELECT value, key + 1 AS position FROM json_each(%(NAME)s)) AS item"
+        ),
+        "item": _About("json_extract(item.value, '$.NAME')"),
+        "jsonb": "",
+        "last_message_id": "COALESCE((SELECT max(seq) FROM sqlite_sequence"
         " WHERE name = 'bridge_agentmessage'), 0)",
     },
 }
@@ -49,8 +78,8 @@ class Result:
 
 
 class Statement:
-    """One SQL statement, with `{now}`, `{soon}` (takes seconds), `{drawn}`,
-    `{true}`, `{false}` and `%s`."""
+    """One SQL statement, with `%(name)s` for its parameters and what stands in
+    `DIALECTS` in braces."""
 
     def __init__(self, text: str, **pieces: str) -> None:
         """Keep a statement; `pieces` are what else stands in braces in it."""
@@ -61,8 +90,11 @@ class Statement:
     def _sql(self) -> str:
         return self._text.format(**self._pieces, **DIALECTS[connection.vendor])
 
-    def __call__(self, *parameters: Any) -> Result:
-        """Carry it out on the connection of this database thread."""
+    def __call__(self, **parameters: Parameter) -> Result:
+        """Carry it out on the connection of this database thread.
+
+        It may be given more parameters than it names.
+        """
         with connection.cursor() as cursor:
             cursor.execute(self._sql, parameters)
             rows = cursor.fetchall() if cursor.description else []
@@ -80,17 +112,13 @@ class Script:
         """Keep statements; `pieces` are what else stands in braces in them."""
         self._together = Statement("; ".join(texts), **pieces)
         self._each = tuple(Statement(text, **pieces) for text in texts)
-        self._counts = tuple(text.count("%s") + text.count("{soon}") for text in texts)
 
-    def __call__(self, *parameters: Any) -> Result:
-        """Carry them out; the parameters are those of the statements in turn."""
+    def __call__(self, **parameters: Parameter) -> Result:
+        """Carry them out, each with the parameters that it names."""
         if connection.vendor == "postgresql":
-            return self._together(*parameters)
+            return self._together(**parameters)
         with transaction.atomic():
-            for statement, count in zip(self._each, self._counts, strict=True):
-                own, parameters = parameters[:count], parameters[count:]
-                result = statement(*own)
-        return result
+            return [statement(**parameters) for statement in self._each][-1]
 
 
 def moment(value: datetime | str) -> datetime:

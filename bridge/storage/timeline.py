@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from django.db import DatabaseError, Error, OperationalError, connection
 
@@ -25,16 +25,19 @@ MOST = 200  # notes of one chat; of its end there is always room for one
 
 INSERT = """
     INSERT INTO bridge_sessionevent (session_id, kind, facts, at)
-    SELECT s.id, %s, %s, {now} FROM bridge_session s
-     WHERE s.id = %s
-       AND (%s OR %s > (SELECT count(*) FROM bridge_sessionevent e
-                         WHERE e.session_id = s.id))
+    SELECT s.id, {item[kind]}, {item[facts]}{jsonb}, {now}
+      FROM bridge_session s, {each[notes]}
+     WHERE s.id = %(id)s AND {condition}
+       AND ({item[most]} IS NULL
+            OR CAST({item[most]} AS integer) >= item.position +
+               (SELECT count(*) FROM bridge_sessionevent e WHERE e.session_id = s.id))
+     ORDER BY item.position
     """
-# The same as part of a batch that was stored under this mark, or not at all.
-INSERT_WITH_BATCH = f"{INSERT} AND s.batch = %s"
-ADD = Statement(INSERT)
+ADD = Statement(INSERT, condition="TRUE")
 # PostgreSQL breaks the whole transaction off where a statement of it fails.
-ADD_OR_NOT = Script("SAVEPOINT trail", INSERT, "RELEASE SAVEPOINT trail")
+ADD_OR_NOT = Script(
+    "SAVEPOINT trail", INSERT, "RELEASE SAVEPOINT trail", condition="TRUE"
+)
 UNDO = Statement("ROLLBACK TO SAVEPOINT trail")
 
 
@@ -43,28 +46,38 @@ def note(session_id: int, kind: str, **facts: Fact) -> None:
 
     It may be dropped: when the database does not take it, or too much was noted.
     """
-    wanted = parameters(session_id, Note(kind, facts))
+    note_all(session_id, (Note(kind, facts),))
+
+
+def note_all(session_id: int, notes: Sequence[Note]) -> None:
+    """Note several things in their order."""
+    if not notes:
+        return
     if is_database_thread():
-        return _add(session_id, wanted)
+        return _add(session_id, notes)
     try:
-        run_on_database_thread(ADD, *wanted)
+        run_on_database_thread(ADD, id=session_id, notes=in_json(notes))
     except (DatabaseUnavailable, Error) as exc:
         _lament(session_id, exc)
 
 
-def note_all(session_id: int, notes: Iterable[Note]) -> None:
-    """Note several things in their order."""
-    for each in notes:
-        note(session_id, each.kind, **each.facts)
-
-
-def parameters(session_id: int, note: Note) -> tuple[object, ...]:
-    """Return what `INSERT` takes; facts without a value are left out."""
-    facts = {
-        name: value for name, value in note.facts.items() if value not in ("", None)
-    }
-    text = json.dumps(facts, ensure_ascii=False)
-    return note.kind, text, session_id, note.kind in LAST_KINDS, MOST
+def in_json(notes: Sequence[Note]) -> str:
+    """Return what `INSERT` takes as `notes`; facts without a value are left out."""
+    return json.dumps(
+        [
+            {
+                "kind": note.kind,
+                "most": None if note.kind in LAST_KINDS else MOST,
+                "facts": {
+                    name: value
+                    for name, value in note.facts.items()
+                    if value not in ("", None)
+                },
+            }
+            for note in notes
+        ],
+        ensure_ascii=False,
+    )
 
 
 def can_do_without(session_id: int, exc: DatabaseError) -> bool:
@@ -78,10 +91,10 @@ def can_do_without(session_id: int, exc: DatabaseError) -> bool:
     return True
 
 
-def _add(session_id: int, wanted: tuple[object, ...]) -> None:
+def _add(session_id: int, notes: Sequence[Note]) -> None:
     guarded = connection.vendor == "postgresql" and connection.in_atomic_block
     try:
-        (ADD_OR_NOT if guarded else ADD)(*wanted)
+        (ADD_OR_NOT if guarded else ADD)(id=session_id, notes=in_json(notes))
     except DatabaseError as exc:
         if not can_do_without(session_id, exc):
             raise
