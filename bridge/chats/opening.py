@@ -15,18 +15,15 @@ from django.conf import settings
 
 from bridge.chats import reader
 from bridge.domain.errors import UpstreamError
-from bridge.outbound.backoff import Pause
+from bridge.outbound.backoff import Backoff
 from bridge.outbound.errors import TransportError
 from bridge.storage import ending, leases, parcels
 from bridge.storage import opening as claims
 from bridge.upstreams.liveagent import protocol
-from bridge.upstreams.liveagent.client import (
-    LONGEST_CALL_SECONDS,
-    live_agent,
-    may_follow,
-)
+from bridge.upstreams.liveagent.client import LONGEST_CALL_SECONDS, live_agent
 from bridge.upstreams.liveagent.errors import ServerFault, ServerSwitched
 from bridge.upstreams.liveagent.events import Reason
+from bridge.upstreams.liveagent.hosts import may_follow
 from bridge.upstreams.liveagent.protocol import Credentials, Json, NewSession
 
 logger = logging.getLogger(__name__)
@@ -108,7 +105,7 @@ def _init(credentials: Credentials, body: Json, deadline: float) -> None:
 
 def _repeated(call: Callable[[], R], deadline: float) -> R:
     """Make a call until it works, while there is time for one more."""
-    pause = Pause()
+    pause = Backoff()
     while True:
         try:
             return call()

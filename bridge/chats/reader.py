@@ -15,9 +15,9 @@ from collections.abc import Iterable
 
 from bridge.chats import recovery, shutdown
 from bridge.domain.errors import DatabaseUnavailable, UpstreamError, log_fault
-from bridge.outbound.backoff import Pause
+from bridge.outbound.backoff import Backoff
+from bridge.outbound.calls import Call
 from bridge.outbound.errors import CallCancelled, NoAnswerInTime
-from bridge.outbound.transport import Call
 from bridge.storage import ending, leases, notifications, readings, timeline
 from bridge.storage.leases import Lease
 from bridge.storage.marks import new_token
@@ -88,7 +88,7 @@ class Follower:
         self._session_id = lease.session_id
         self._token = lease.token
         self._leased_at = time.monotonic()
-        self._pause = Pause()
+        self._pause = Backoff()
         self._outage = timeline.Outage(lease.session_id)
         self._interrupted: Call | None = None
         self._asking = threading.RLock()

@@ -18,7 +18,7 @@ from django.conf import settings
 from bridge.domain.errors import UpstreamError
 from bridge.domain.timeline import Kind, Note
 from bridge.models import Session
-from bridge.outbound.backoff import Pause
+from bridge.outbound.backoff import Backoff
 from bridge.outbound.errors import NoAnswerInTime
 from bridge.storage import (
     customer_messages,
@@ -96,7 +96,7 @@ class _Handover:
         self._lease = lease
         self._new_home = new_home
         self._send_token = new_token()
-        self._pause = Pause()
+        self._pause = Backoff()
         self._outage = timeline.Outage(lease.session_id)
 
     def carry_out(self) -> Lease | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from bridge.domain.errors import DatabaseUnavailable, UpstreamError, log_fault
 from bridge.domain.timeline import Kind
-from bridge.outbound.backoff import Pause
+from bridge.outbound.backoff import Backoff
 from bridge.storage import (
     customer_messages,
     ending,
@@ -94,7 +94,7 @@ class _Sender:
         self.is_waiter = is_waiter
         self._session_id = session_id
         self._token = token
-        self._pause = Pause(longest=2.0)
+        self._pause = Backoff(longest=2.0)
 
     def work(self, last: _Outcome) -> None:
         """Send what there is, one parcel after the other, in a thread of its own."""

@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from bridge.chats import reader, sender, shutdown
 from bridge.domain.errors import DatabaseUnavailable, log_fault
 from bridge.models import AgentMessage, Session, VisitorMessage
-from bridge.outbound import transport
+from bridge.outbound import calls
 from bridge.storage import agent_messages, ending, notifications
 from bridge.storage.database import in_database
 from bridge.storage.marks import digest, from_now
@@ -40,7 +40,7 @@ def start() -> None:
     """Begin to look after chats in this process; a second call changes nothing."""
     for loop, seconds in (
         (look_after_chats, LOOK_SECONDS),
-        (transport.cut_overdue, CUT_SECONDS),
+        (calls.cut_overdue, CUT_SECONDS),
         (ring_missed_bells, SAFETY_NET_SECONDS),
     ):
         threading.Thread(target=_every, args=(seconds, loop), daemon=True).start()

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from bridge.upstreams.liveagent.protocol import SALESFORCE_DOMAINS
+from bridge.upstreams.liveagent.hosts import SALESFORCE_DOMAINS
 
 SHORTEST_TOKEN = 22  # characters: 128 random bits in base64
 FEWEST_DIFFERENT = 8  # characters of a token

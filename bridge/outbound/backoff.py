@@ -4,8 +4,8 @@ import random
 import time
 
 
-class Pause:
-    """A pause that grows with every failure, up to `longest` seconds."""
+class Backoff:
+    """Waits that grow with every failure, up to `longest` seconds."""
 
     def __init__(self, *, first: float = 0.1, longest: float = 5.0) -> None:
         self._first = first
@@ -18,5 +18,5 @@ class Pause:
         self._next = min(self._next * 2, self._longest)
 
     def reset(self) -> None:
-        """Begin with the shortest pause again, after a success."""
+        """Begin with the shortest wait again, after a success."""
         self._next = self._first

@@ -2,19 +2,13 @@
 
 One `requests.Session` with one TLS context and kept connections for everything
 outbound: a context of its own for each connection would cost about a megabyte
-and 20 ms of processor time each. A call may be cut short by another thread,
-which is how a long poll ends before Salesforce answers it.
+and 20 ms of processor time each.
 """
 
-import math
 import os
-import socket
-import threading
-import time
-from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLContext
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import certifi
 import requests
@@ -25,81 +19,10 @@ from urllib3.poolmanager import PoolManager
 from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
-from bridge.outbound.errors import CallCancelled
+from bridge.outbound.calls import current_call
 
 # Kept idle connections per host; with one poll a chat this is a number of chats.
 KEPT_CONNECTIONS = 10_000
-
-current_call: ContextVar["Call | None"] = ContextVar("current_call", default=None)
-
-
-class Call:
-    """One exchange that another thread may cut short.
-
-    `deadline` (monotonic seconds) is when the supervisor does so: a time-out counts
-    from byte to byte, and an answer that trickles would never meet it.
-    """
-
-    def __init__(self, deadline: float = math.inf) -> None:
-        self._lock = threading.Lock()
-        self._connection: HTTPConnection | None = None
-        self.deadline = deadline
-        self.cancelled = False
-
-    def __enter__(self) -> Self:
-        with _under_way_lock:
-            _under_way.add(self)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with _under_way_lock:
-            _under_way.discard(self)
-        self.detach()
-
-    def attach(self, connection: HTTPConnection) -> None:
-        """Remember the connection in use; raises CallCancelled if it is too late."""
-        with self._lock:
-            if self.cancelled:
-                raise CallCancelled("the call was cut short")
-            self._connection = connection
-
-    def detach(self) -> None:
-        """Forget the connection: it goes back to the pool, for others to use."""
-        with self._lock:
-            self._connection = None
-
-    def cancel(self) -> None:
-        """Close the connection under the waiting thread, which then gets an error."""
-        with self._lock:
-            self.cancelled = True
-            sock = getattr(self._connection, "sock", None)
-            if sock is not None:
-                _hang_up(sock)
-
-
-_under_way: set[Call] = set()
-_under_way_lock = threading.Lock()
-
-
-def cut_overdue() -> None:
-    """Cut the calls that have outlived their deadline."""
-    now = time.monotonic()
-    with _under_way_lock:
-        overdue = [call for call in _under_way if call.deadline < now]
-    for call in overdue:
-        call.cancel()
-
-
-def _hang_up(sock: socket.socket) -> None:
-    """Shut the connection down by a second handle on it.
-
-    The reader's own socket object, perhaps in the middle of TLS, is not touched.
-    """
-    try:
-        with socket.socket(fileno=os.dup(sock.fileno())) as handle:
-            handle.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it was closed already
 
 
 class _Attached:

@@ -8,6 +8,7 @@ from queue import Queue
 from typing import NamedTuple
 
 ANSWER = b'{"messages": [], "sequence": 3}'
+PATIENCE = 10  # seconds for what should happen at once
 
 
 class Seen(NamedTuple):

@@ -7,7 +7,6 @@ Nothing is retried here and nothing is remembered.
 
 import json
 import logging
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,13 +18,14 @@ import requests
 from django.conf import settings
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from bridge.outbound.calls import Call, current_call
 from bridge.outbound.errors import (
     CallCancelled,
     NoAnswerInTime,
     TransportError,
     Unreachable,
 )
-from bridge.outbound.transport import Call, current_call, new_session
+from bridge.outbound.transport import new_session
 from bridge.telemetry import metrics, reachability
 from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.errors import (
@@ -51,9 +51,6 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 4.0
 LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
-
-# Labels of at most 63 characters, 200 altogether.
-HOST_NAME = re.compile(r"(?=.{1,200}$)([A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}")
 
 NO_CONTENT = 204
 CONFLICT = 409
@@ -351,25 +348,6 @@ def _conflict(resource: str, answer: requests.Response) -> ErrorStatus:
     metrics.out_of_sync()
     text = answer.content[:1000].decode(errors="replace")
     return OutOfSync(resource, CONFLICT, protocol.out_of_sync_actual(text))
-
-
-def may_follow(host: str, url: str) -> str | None:
-    """Return the host that a `SwitchServer` names, None if it is not to be trusted.
-
-    Only Salesforce's own domains are followed; a stand-in on this machine may
-    name another one on this machine.
-    """
-    found = re.fullmatch(r"(https?)://([A-Za-z0-9.-]+)(:[0-9]{1,5})?(/.*)?", url)
-    if not found or not HOST_NAME.fullmatch(found[2]):
-        return None
-    scheme, name, port, _ = found.groups()
-    if port and not 0 < int(port[1:]) < 65536:
-        return None
-    ours = re.fullmatch(r"https?://(127\.0\.0\.1|localhost)(:[0-9]+)?", host)
-    if ours and name in {"127.0.0.1", "localhost"}:
-        return f"{scheme}://{name}{port or ''}"
-    trusted = name.lower().endswith(protocol.SALESFORCE_DOMAINS)
-    return f"https://{name}" if scheme == "https" and trusted and not port else None
 
 
 @cache

@@ -17,8 +17,6 @@ from bridge.upstreams.liveagent.errors import MalformedAnswer, ServerSwitched
 
 BASE_PATH = "/chat/rest/"
 MESSAGES = "System/Messages"  # the long poll
-# Where Salesforce keeps its chat servers.
-SALESFORCE_DOMAINS = (".salesforceliveagent.com", ".salesforcescrt.com")
 FIRST_ACK = -1
 DEFAULT_POLL_TIMEOUT_SECONDS = 40
 LONGEST_POLL_TIMEOUT_SECONDS = 600

@@ -3,7 +3,8 @@
 import pytest
 import responses
 
-from bridge.outbound.transport import Call, new_session
+from bridge.outbound.calls import Call
+from bridge.outbound.transport import new_session
 from bridge.upstreams.liveagent.client import LiveAgentClient
 from bridge.upstreams.liveagent.protocol import Credentials
 
