@@ -16,16 +16,18 @@ from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
 from bridge.api import auth
+from bridge.api.connection import EarlyAnswer, body_of
 from bridge.api.requests import Payload
 from bridge.domain.errors import BodyTooLarge, BridgeError, InvalidRequest, log_fault
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BODY = 256 * 1024  # bytes
-LARGEST_DISCARDED = 64 * 1024 * 1024  # bytes read and thrown away for a clean answer
-CHUNK = 64 * 1024
 RETRY_AFTER_SECONDS = 2
+
+# Bytes read and thrown away for a clean answer: of who may call, and of others.
+MOST_DRAINED = 64 * 1024 * 1024
+LITTLE_DRAINED = 1024 * 1024
 
 READ = ("GET", "HEAD")
 
@@ -45,9 +47,11 @@ def answer(
     return cls(text, status=status, content_type="application/json")
 
 
-def bad(status: int, errors: list[dict[str, str | None]]) -> HttpResponse:
+def bad(
+    status: int, errors: list[dict[str, str | None]], cls: Any = HttpResponse
+) -> HttpResponse:
     """Return the one shape of every 4xx and 5xx."""
-    response: HttpResponse = answer({**BAD, "errors": errors}, status)
+    response: HttpResponse = answer({**BAD, "errors": errors}, status, cls)
     if status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = auth.CHALLENGE
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -94,7 +98,9 @@ def endpoint(payload: type[P]) -> Callable[[View[P]], Callable[..., HttpResponse
             try:
                 return view(request, _read(request, payload))
             except BridgeError as exc:
-                refusal = bad(exc.status, exc.errors)
+                most = MOST_DRAINED if isinstance(exc, BodyTooLarge) else LITTLE_DRAINED
+                early = functools.partial(EarlyAnswer, request=request, most=most)
+                refusal = bad(exc.status, exc.errors, early)
                 return without_body(refusal) if request.method == "HEAD" else refusal
             except ValidationError as exc:
                 return bad(HTTPStatus.BAD_REQUEST, _errors(exc))
@@ -110,52 +116,14 @@ def endpoint(payload: type[P]) -> Callable[[View[P]], Callable[..., HttpResponse
 def _read(request: HttpRequest, payload: type[P]) -> P:
     if request.method != "POST":
         raise _MethodNotAllowed("use POST")
-    body = _body(request)
     auth.authorize(request)
     if (request.content_type or "").lower() != "application/json":
         raise InvalidRequest("is not application/json", field="Content-Type")
-    return payload.model_validate(_parse(body))
+    return payload.model_validate(_parse(body_of(request)))
 
 
 class _MethodNotAllowed(BridgeError):
     status = HTTPStatus.METHOD_NOT_ALLOWED
-
-
-def _body(request: HttpRequest) -> bytes:
-    """Read the body, also one that is sent in chunks.
-
-    What is too large is read to its end all the same and thrown away: a connection
-    closed on a sender who still sends loses him the answer.
-    """
-    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    stream = request.META["wsgi.input"] if chunked else request
-    try:
-        body = stream.read(LARGEST_BODY + 1)
-        if len(body) <= LARGEST_BODY:
-            return _whole(bytes(body), 0 if chunked else _length(request))
-        discarded = 0
-        while discarded < LARGEST_DISCARDED and (chunk := stream.read(CHUNK)):
-            discarded += len(chunk)
-    except Exception:  # each server has errors of its own for a body cut short
-        raise _cut_short() from None
-    raise BodyTooLarge(f"the body is over {LARGEST_BODY} bytes")
-
-
-def _length(request: HttpRequest) -> int:
-    """Return the length that the caller has named, in bytes."""
-    given = request.META.get("CONTENT_LENGTH") or ""
-    return int(given) if given.isdecimal() else 0
-
-
-def _whole(body: bytes, length: int) -> bytes:
-    """Return a body, unless its sender has gone before its end."""
-    if len(body) < length:
-        raise _cut_short()
-    return body
-
-
-def _cut_short() -> InvalidRequest:
-    return InvalidRequest("the body cannot be read")
 
 
 def _parse(body: bytes) -> dict[str, Any]:

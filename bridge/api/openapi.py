@@ -12,7 +12,8 @@ from django.conf import settings
 from pydantic.json_schema import GenerateJsonSchema
 
 from bridge.api import views
-from bridge.api.endpoint import BAD, LARGEST_BODY, READ
+from bridge.api.connection import LARGEST_BODY
+from bridge.api.endpoint import BAD, READ
 from bridge.api.requests import (
     DEEPEST_ENTITY,
     NO_NUL,
