@@ -180,7 +180,7 @@ class _Handover:
                 )
             except AffinityChanged:
                 raise
-            except RequestRefused as exc:
+            except (RequestRefused, SessionGone) as exc:
                 # Also when the chat has ended meanwhile: what the poll has brought
                 # is stored first, and the next poll says that it is gone.
                 logger.warning("chat %s: %s", self._lease.session_id, exc)
