@@ -41,7 +41,7 @@ class Session(ABC):
         self.polls = 0
         self.counts = Counts(BREACHES)
         self.sequences = Sequences()
-        self.batches = Batches(switches.first_sequence)
+        self.batches = Batches(switches)
 
     @property
     @abstractmethod
@@ -89,9 +89,8 @@ class Session(ABC):
         self.affinity = _new_affinity()
         self.awaits_resync = True
         self.sequences = Sequences()
-        first = self.switches.first_sequence
-        resend = self.switches.reconnect_resends
-        self.batches.restart(first, self.session_data(first), resend=resend)
+        data = self.session_data(self.switches.first_sequence)
+        self.batches.restart(data, resend=self.switches.reconnect_resends)
         return self.affinity
 
     def _next_answer(self, ack: int | None) -> Answer | None:

@@ -32,6 +32,9 @@ class LiveAgentSwitches(Switches):
     silent_polls: bool = False
     client_poll_timeout_as_text: bool = False
     first_sequence: int = 0
+    sequence_counts: str = "events"
+    overlap_events: int = 0
+    repeat_answers: bool = False
 
     CHOICES: ClassVar = {
         "post_success_status": (200, 202),
@@ -40,4 +43,5 @@ class LiveAgentSwitches(Switches):
         "duplicate_sequence": ("ignore", "409"),
         "handover_held_poll": ("503", "hold"),
         "reconnect_without_503": ("405", "accept"),
+        "sequence_counts": ("events", "batches"),
     }

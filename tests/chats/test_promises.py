@@ -166,6 +166,7 @@ class Play(RuleBasedStateMachine):
         held_poll=st.sampled_from(["503", "hold"]),
         resends=st.booleans(),
         first_sequence=st.integers(0, 1),
+        counts=st.sampled_from(["events", "batches"]),
     )
     def begin(
         self,
@@ -174,6 +175,7 @@ class Play(RuleBasedStateMachine):
         held_poll: str,
         resends: bool,
         first_sequence: int,
+        counts: str,
     ) -> None:
         """Choose what Salesforce is like, and open both chats."""
         self.kills = kills
@@ -182,6 +184,7 @@ class Play(RuleBasedStateMachine):
             handover_held_poll=held_poll,
             reconnect_resends=resends,
             first_sequence=first_sequence,
+            sequence_counts=counts,
         )
         for customer in self.customers:
             customer.open()

@@ -140,10 +140,17 @@ def sim_url_fixture():
         yield url
 
 
+# Whether `sequence` numbers events or answers: what matters is run against both.
+both_ways_of_counting = pytest.mark.parametrize(
+    "sim", ["events", "batches"], indirect=True
+)
+
+
 @pytest.fixture(name="sim")
-def sim_fixture(sim_url):
+def sim_fixture(sim_url, request):
     simulator = Simulator(sim_url)
     simulator.post("reset")
+    simulator.switch(sequence_counts=getattr(request, "param", "events"))
     with simulator.http:
         yield simulator
 

@@ -48,7 +48,7 @@ def test_an_agent_drops_out_and_another_takes_over(sim_chat):
     sim_chat.order("say", 409, text="nobody says so")
     sim_chat.order("accept", agent="Sam", idle_timeout_seconds=9)
     sim_chat.order("accept", agent="Kim")
-    events = sim_chat.get("System/Messages?ack=0").json()["messages"]
+    events = sim_chat.get("System/Messages?ack=1").json()["messages"]
     types = [event["type"] for event in events]
     assert types == ["AgentDisconnect", "ChatEstablished", "ChatTransferred"]
     idle = {"isEnabled": True, "warningTime": 9, "timeout": 9}
@@ -83,5 +83,5 @@ def test_a_file_is_asked_for_and_uploaded_once(sim, sim_chat):
     url = f"{sim.url}/services/liveagent/file?chatKey={sim_chat.id}&fileToken=t1"
     outcomes = [sim.http.post(url, files={"file": b"jpeg"}).text for _ in range(2)]
     assert outcomes == ["Success", "Failure"]
-    events = sim_chat.get("System/Messages?ack=0").json()["messages"]
+    events = sim_chat.get("System/Messages?ack=1").json()["messages"]
     assert [event["message"]["type"] for event in events] == ["Requested", "Success"]

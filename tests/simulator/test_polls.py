@@ -5,6 +5,7 @@ import pytest
 from tests.simulator.simulation import (  # noqa: F401 (fixtures are found by their names)
     INVALID,
     Customer,
+    both_ways_of_counting,
     sim_chat_fixture,
     sim_fixture,
     sim_url_fixture,
@@ -12,13 +13,17 @@ from tests.simulator.simulation import (  # noqa: F401 (fixtures are found by th
 )
 
 
-def test_agents_words_come_in_one_batch_and_the_sequence_rises(sim_chat):
+@pytest.mark.parametrize(
+    ("sim", "first", "last"), [("events", 1, 5), ("batches", 0, 2)], indirect=["sim"]
+)
+def test_agents_words_come_in_one_batch_and_the_sequence_rises(sim_chat, first, last):
+    assert sim_chat.ack == first
     poll = sim_chat.poll_later()
     sim_chat.order("say", texts=["<b>", "日本"])
     assert poll.result() == ["<b>", "日本"]
     sim_chat.order("end", last_words=["bye"])
     assert sim_chat.poll() == ["bye", "ChatEnded"]
-    assert sim_chat.ack == 2
+    assert sim_chat.ack == last
 
 
 def test_an_idle_poll_is_answered_204_when_the_hold_is_over(sim, sim_chat):
@@ -26,13 +31,77 @@ def test_an_idle_poll_is_answered_204_when_the_hold_is_over(sim, sim_chat):
     assert sim_chat.poll(status=204).content == b""
 
 
+@both_ways_of_counting
 def test_a_batch_comes_again_until_it_is_acknowledged(sim_chat):
     sim_chat.order("say", text="a")
-    assert sim_chat.poll(ack=0) == sim_chat.poll(ack=0) == ["a"]
+    before = sim_chat.ack
+    assert sim_chat.poll(ack=before) == sim_chat.poll(ack=before) == ["a"]
     sim_chat.order("say", text="b")
-    assert sim_chat.poll(ack=1) == ["b"]
+    assert sim_chat.poll() == ["b"]
 
 
+@pytest.mark.parametrize(
+    ("sim", "again"), [("events", ["a", "b"]), ("batches", ["a"])], indirect=["sim"]
+)
+def test_a_lost_answer_comes_again_with_what_is_new(sim_chat, again):
+    sim_chat.order("say", text="a")
+    before = sim_chat.ack
+    sim_chat.poll()
+    sim_chat.order("say", text="b")
+    assert sim_chat.poll(ack=before) == again
+    assert again + (sim_chat.poll() if "b" not in again else []) == ["a", "b"]
+
+
+def test_what_comes_again_is_what_was_not_acknowledged(sim_chat):
+    sim_chat.order("say", texts=["a", "b", "c"])
+    before = sim_chat.ack
+    sim_chat.poll()
+    assert sim_chat.poll(ack=before + 2) == ["c"]
+    assert sim_chat.ack == before + 3
+
+
+@both_ways_of_counting
+def test_a_client_that_counts_its_ack_too_high_loses_nothing(sim, sim_chat):
+    sim.switch(poll_hold_seconds=0.1)
+    ack, heard = 10, []
+    for text in ("a", "b", "c"):
+        sim_chat.poll(ack=ack, status=204)  # which it counts, too
+        sim_chat.order("say", texts=[text, text.upper()])
+        heard += sim_chat.poll(ack=ack + 1)
+        ack += 2
+    assert heard == ["a", "A", "b", "B", "c", "C"]
+
+
+@both_ways_of_counting
+def test_a_client_without_ack_gets_everything_once(sim, sim_chat):
+    heard = []
+    for text in ("a", "b", "c"):
+        sim_chat.order("say", texts=[text, text.upper()])
+        heard += sim_chat.poll(ack="")
+    assert heard == ["a", "A", "b", "B", "c", "C"]
+
+
+def test_an_answer_may_begin_with_what_was_read(sim, sim_chat):
+    sim.switch(overlap_events=2)
+    sim_chat.order("say", texts=["a", "b", "c"])
+    assert sim_chat.poll() == ["ChatRequestSuccess", "ChatEstablished", "a", "b", "c"]
+    sim_chat.order("say", text="d")
+    assert sim_chat.poll() == ["b", "c", "d"]
+    assert sim_chat.ack == 5
+
+
+@both_ways_of_counting
+def test_an_answer_may_come_again_whatever_is_acknowledged(sim, sim_chat):
+    sim.switch(repeat_answers=True)
+    first = ["ChatRequestSuccess", "ChatEstablished"]
+    assert sim_chat.poll() == sim_chat.poll() == first
+    sim_chat.order("say", text="a")
+    assert sim_chat.poll() == first
+    sim.switch(repeat_answers=False)
+    assert sim_chat.poll() == ["a"]
+
+
+@both_ways_of_counting
 def test_without_ack_a_batch_is_forgotten_once_written(sim, sim_chat):
     sim.switch(poll_hold_seconds=0.1)
     sim_chat.order("say", text="a")
@@ -59,7 +128,7 @@ def test_an_abandoned_poll_stays_open(sim, sim_chat):
 def test_an_abandoned_poll_swallows_what_is_not_acknowledged(sim_chat):
     sim_chat.lose_connection()
     sim_chat.order("say", text="into the void")
-    assert sim_chat.wait(poll_open=0)["transcript"][0]["sequence"] == 1
+    assert sim_chat.wait(poll_open=0)["transcript"][0]["sequence"] == 2
     sim_chat.order("say", text="heard")
     assert sim_chat.poll() == ["heard"]
 
@@ -91,6 +160,6 @@ def test_events_and_raw_bodies_go_out_verbatim(sim_chat):
         {"type": "ChatMessage", "message": {"text": "\ud800"}},
     ]
     sim_chat.order("events", events=events)
-    assert sim_chat.get("System/Messages?ack=0").json()["messages"] == events
+    assert sim_chat.get("System/Messages?ack=1").json()["messages"] == events
     sim_chat.order("events", raw="{nonsense")
-    assert sim_chat.get("System/Messages?ack=1").text == "{nonsense"
+    assert sim_chat.get("System/Messages?ack=4").text == "{nonsense"
