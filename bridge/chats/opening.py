@@ -17,10 +17,11 @@ from bridge.chats import reader
 from bridge.domain.errors import UpstreamError
 from bridge.outbound.backoff import Backoff
 from bridge.outbound.errors import TransportError
+from bridge.outbound.http import LONGEST_CALL_SECONDS
 from bridge.storage import ending, leases, parcels
 from bridge.storage import opening as claims
 from bridge.upstreams.liveagent import protocol
-from bridge.upstreams.liveagent.client import LONGEST_CALL_SECONDS, live_agent
+from bridge.upstreams.liveagent.client import live_agent
 from bridge.upstreams.liveagent.errors import ServerFault, ServerSwitched
 from bridge.upstreams.liveagent.events import Reason
 from bridge.upstreams.liveagent.hosts import may_follow

@@ -7,6 +7,7 @@ TransportError             the connection broke
 """
 
 from bridge.domain.errors import NoAnswer
+from bridge.telemetry.reachability import CANCELLED
 
 
 class TransportError(NoAnswer):
@@ -34,5 +35,5 @@ class NoAnswerInTime(TransportError):
 class CallCancelled(TransportError):
     """Another thread cut the call short."""
 
-    outcome = "cancelled"
+    outcome = CANCELLED
     may_hold = True

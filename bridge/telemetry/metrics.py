@@ -24,9 +24,8 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from bridge.outbound.errors import CallCancelled
+from bridge.telemetry.reachability import CANCELLED
 from bridge.upstreams.liveagent.events import Reason
-from bridge.upstreams.liveagent.protocol import MESSAGES
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
@@ -72,11 +71,13 @@ reconnecting = Counter(
 ).inc
 
 
-def salesforce_called(resource: str, status: str, seconds: float) -> None:
+def salesforce_called(
+    resource: str, status: str, seconds: float, is_read: bool
+) -> None:
     """Count a call; `status` is that of the answer, or a word where there is none."""
     _count(resource, status)()
-    if status != CallCancelled.outcome:
-        _observe(resource)(seconds)
+    if status != CANCELLED:
+        (_poll_seconds.observe if is_read else _observe(resource))(seconds)
 
 
 # The children of a metric are looked up under a lock; so each is kept.
@@ -87,8 +88,6 @@ def _count(resource: str, status: str) -> Callable[[], None]:
 
 @functools.cache
 def _observe(resource: str) -> Callable[[float], None]:
-    if resource == MESSAGES:
-        return _poll_seconds.observe
     return _call_seconds.labels(resource).observe
 
 

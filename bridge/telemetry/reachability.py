@@ -4,11 +4,10 @@ Judged by the last call whose outcome says anything. A process that has no chats
 makes no calls, and does not know.
 """
 
-from bridge.outbound.errors import CallCancelled
-
 UNKNOWN = "unknown"
 REACHABLE = "reachable"
 UNREACHABLE = "unreachable"
+CANCELLED = "cancelled"  # the outcome of a call that we broke off ourselves
 
 _last = [UNKNOWN]
 
@@ -22,7 +21,7 @@ def note(status: str) -> bool:
     single session moves is a 503 as well, but good answers follow.
     """
     was_away = _last[0] == UNREACHABLE
-    if status != CallCancelled.outcome:  # by ourselves: it says nothing of Salesforce
+    if status != CANCELLED:  # which says nothing of Salesforce
         is_answer = status.isdigit() and int(status) < 500
         _last[0] = REACHABLE if is_answer else UNREACHABLE
     return was_away

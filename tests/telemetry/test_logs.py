@@ -544,13 +544,13 @@ def check_all_is_said(service: Service) -> None:
     line_with(service, logger="some.library", message="filled in later: ?")
     line_with(
         service,
-        logger="bridge.upstreams.liveagent.client",
+        logger="bridge.outbound.http",
         error="OutOfSync",
         status=409,
     )
     line_with(
         service,
-        logger="bridge.upstreams.liveagent.client",
+        logger="bridge.outbound.http",
         error="AffinityChanged",
         status=503,
     )

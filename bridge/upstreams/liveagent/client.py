@@ -1,32 +1,29 @@
 """How is one call to Live Agent made, and what does its status mean?
 
 `LiveAgentClient` has a method per resource. Each makes exactly one HTTP request,
-with a timeout, and returns a value of `protocol` or raises one of `exceptions`.
+with a timeout, and returns a value of `protocol` or raises one of `errors`.
 Nothing is retried here and nothing is remembered.
 """
 
 import json
-import logging
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import requests
 from django.conf import settings
-from urllib3.exceptions import HTTPError, NewConnectionError
 
-from bridge.outbound.calls import Call, current_call
-from bridge.outbound.errors import (
-    CallCancelled,
-    NoAnswerInTime,
-    TransportError,
-    Unreachable,
+from bridge.outbound.calls import Call
+from bridge.outbound.http import (
+    ANSWER_TIMEOUT_SECONDS,
+    NO_CONTENT,
+    Answer,
+    Caller,
+    Request,
 )
 from bridge.outbound.transport import new_session
-from bridge.telemetry import metrics, reachability
+from bridge.telemetry import metrics
 from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.errors import (
     AffinityChanged,
@@ -46,13 +43,6 @@ from bridge.upstreams.liveagent.protocol import (
     Reconnection,
 )
 
-logger = logging.getLogger(__name__)
-
-CONNECT_TIMEOUT_SECONDS = 2.0
-ANSWER_TIMEOUT_SECONDS = 4.0
-LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
-
-NO_CONTENT = 204
 CONFLICT = 409
 ERRORS: Mapping[int, type[ErrorStatus]] = {
     403: SessionGone,
@@ -69,7 +59,7 @@ class LiveAgentClient:
     """
 
     def __init__(self, session: requests.Session, *, api_version: str) -> None:
-        self._session = session
+        self._caller = Caller(session)
         self._api_version = api_version
 
     def create_session(self, host: str) -> NewSession:
@@ -77,7 +67,7 @@ class LiveAgentClient:
         answer = self._call(
             "GET", host, "System/SessionId", affinity_token=protocol.NO_AFFINITY
         )
-        return protocol.read_session(answer.content)
+        return protocol.read_session(answer.body)
 
     def chasitor_init(
         self, credentials: Credentials, *, sequence: int, body: Mapping[str, Any]
@@ -108,9 +98,9 @@ class LiveAgentClient:
             timeout=hold,
             call=call,
         )
-        if answer.status_code == NO_CONTENT:
+        if answer.status == NO_CONTENT:
             return None
-        return protocol.read_batch(answer.content)
+        return protocol.read_batch(answer.body)
 
     def chat_message(
         self, credentials: Credentials, *, sequence: int, text: str
@@ -145,7 +135,7 @@ class LiveAgentClient:
             key=credentials.key,
             query={"ReconnectSession.offset": 0 if offset is None else offset},
         )
-        return protocol.read_reconnection(answer.content)
+        return protocol.read_reconnection(answer.body)
 
     def resync_state(self, credentials: Credentials, *, organization_id: str) -> None:
         """POST Chasitor/ChasitorResyncState, the one POST without a sequence."""
@@ -166,7 +156,7 @@ class LiveAgentClient:
                 "Availability.ids": button_id[:15],
             },
         )
-        available = protocol.read_availability(answer.content)
+        available = protocol.read_availability(answer.body)
         return any(yes for id, yes in available.items() if id[:15] == button_id[:15])
 
     def _post(
@@ -200,8 +190,8 @@ class LiveAgentClient:
         affinity_token: str | None = None,
         key: str | None = None,
         sequence: int | None = None,
-    ) -> requests.Response:
-        """Make the one request; every failure comes out as a UpstreamError."""
+    ) -> Answer:
+        """Make the one request; every failure comes out as an UpstreamError."""
         url = host + protocol.BASE_PATH + (path or resource)
         if query:
             url += "?" + urlencode(query)
@@ -210,125 +200,23 @@ class LiveAgentClient:
         )
         if body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
-        with _noted(resource) as note:
-            answer = self._send(method, url, headers, body, timeout, call)
-            note.status = answer.status_code
-            _raise_for_status(resource, answer)
-        return answer
-
-    def _send(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | None,
-        timeout: float,
-        call: Call | None,
-    ) -> requests.Response:
-        call = call or Call(time.monotonic() + CONNECT_TIMEOUT_SECONDS + timeout)
-        token = current_call.set(call)
-        try:
-            with call:
-                return self._exchange(method, url, headers, body, timeout)
-        except requests.ConnectTimeout:
-            raise Unreachable("Salesforce could not be reached in time") from None
-        except requests.Timeout:
-            raise NoAnswerInTime("Salesforce did not answer in time") from None
-        except (requests.RequestException, HTTPError) as exc:
-            if call.cancelled:
-                raise CallCancelled("the call was cut short") from None
-            if isinstance(_reason(exc), NewConnectionError):
-                raise Unreachable("Salesforce could not be reached") from None
-            # The cause's text holds the URL, and a URL may hold the session key.
-            broke = f"the connection to Salesforce broke ({type(exc).__name__})"
-            raise TransportError(broke) from None
-        finally:
-            current_call.reset(token)
-
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | None,
-        timeout: float,
-    ) -> requests.Response:
-        """Send by the adapter, which keeps the connections, and read the answer.
-
-        What a Session adds (redirects, cookies, the environment) is not wanted.
-        """
-        request = requests.Request(
-            method, url, {**self._session.headers, **headers}, data=body
-        ).prepare()
-        answer = self._session.get_adapter(url).send(
-            request, timeout=(CONNECT_TIMEOUT_SECONDS, timeout), verify=True
+        request = Request(
+            method=method,
+            url=url,
+            resource=resource,
+            headers=headers,
+            body=body,
+            timeout=timeout,
+            is_read=resource == MESSAGES,
         )
-        _ = answer.content  # read it here, where its errors are understood
-        return answer
+        return self._caller.ask(
+            request, check=partial(_raise_for_status, resource), call=call
+        )
 
 
-class _Note:
-    """What is known of a call while it goes on; `status` is 0 without an answer."""
-
-    status = 0
-
-
-@contextmanager
-def _noted(resource: str) -> Iterator[_Note]:
-    """Note how a call went and how long it took. Every call comes through here."""
-    note, started = _Note(), time.monotonic()
-    failure: BaseException | None = None
-    try:
-        yield note
-    except BaseException as exc:
-        failure = exc
-        raise
-    finally:
-        seconds = time.monotonic() - started
-        outcome = str(note.status) if note.status else _without_answer(failure)
-        metrics.salesforce_called(resource, outcome, seconds)
-        was_away = reachability.note(outcome)
-        _log(resource, note.status, failure, 1000 * seconds, was_away)
-        failure = None  # it leads here by its frames, and would outlive the call
-
-
-def _without_answer(failure: BaseException | None) -> str:
-    return getattr(failure, "outcome", TransportError.outcome)
-
-
-def _log(
-    resource: str,
-    status: int,
-    failure: BaseException | None,
-    ms: float,
-    was_away: bool,
-) -> None:
-    """Write a call's line.
-
-    A poll that brought nothing is of no interest. Nor is, in an outage, each of the
-    polls that fail: all chats are polled again and again, and the first of these lines
-    has said it.
-    """
-    level = logging.INFO
-    if failure is not None and not isinstance(failure, CallCancelled):
-        level = logging.DEBUG if was_away and resource == MESSAGES else logging.WARNING
-    elif resource == MESSAGES and status == NO_CONTENT:
-        level = logging.DEBUG
-    if logger.isEnabledFor(level):
-        said = {"resource": resource, "status": status or None, "ms": round(ms, 1)}
-        what = "call failed" if failure else "call answered"
-        error = type(failure).__name__ if failure else None
-        logger.log(level, what, extra={**said, "error": error})
-
-
-def _reason(exc: Exception) -> object:
-    """Return what urllib3 names as the reason of a failure."""
-    return getattr(exc.args[0], "reason", None) if exc.args else None
-
-
-def _raise_for_status(resource: str, answer: requests.Response) -> None:
+def _raise_for_status(resource: str, answer: Answer) -> None:
     """Raise what a status means; 202 and every other 2xx is a success."""
-    status = answer.status_code
+    status = answer.status
     if 200 <= status < 300:
         return
     if status == CONFLICT:
@@ -340,13 +228,13 @@ def _raise_for_status(resource: str, answer: requests.Response) -> None:
     raise ServerFault(resource, status)
 
 
-def _conflict(resource: str, answer: requests.Response) -> ErrorStatus:
+def _conflict(resource: str, answer: Answer) -> ErrorStatus:
     """Tell the two kinds of 409 apart: a duplicate poll, a wrong sequence."""
     if resource == MESSAGES:
         metrics.duplicate_poll()
         return DuplicatePoll(resource, CONFLICT)
     metrics.out_of_sync()
-    text = answer.content[:1000].decode(errors="replace")
+    text = answer.body[:1000].decode(errors="replace")
     return OutOfSync(resource, CONFLICT, protocol.out_of_sync_actual(text))
 
 

@@ -1,0 +1,201 @@
+"""How did one call go, and who is told?
+
+Each call is exactly one HTTP request: nothing is repeated here, no redirect is
+followed, and nothing is remembered. Every failure comes out as a TransportError, and
+every call is counted, timed and has its line in the log.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import requests
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from bridge.outbound.calls import Call, current_call
+from bridge.outbound.errors import (
+    CallCancelled,
+    NoAnswerInTime,
+    TransportError,
+    Unreachable,
+)
+from bridge.telemetry import metrics, reachability
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_SECONDS = 2.0
+ANSWER_TIMEOUT_SECONDS = 4.0
+LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
+
+NO_CONTENT = 204
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Whom calls go to, and who is told how they went.
+
+    `count` gets the resource, the outcome (a status, or a word where no answer came),
+    the seconds and whether it was a read. `note` gets the outcome alone, and returns
+    whether the peer was known not to answer before already.
+    """
+
+    name: str
+    count: Callable[[str, str, float, bool], None]
+    note: Callable[[str], bool]
+
+
+SALESFORCE = Peer("Salesforce", metrics.salesforce_called, reachability.note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Request:
+    """What is to be sent; never printed, since URL and headers hold secrets.
+
+    `resource` names it in log and metrics. `timeout` is the longest wait for a byte, in
+    seconds. `is_read` says that it waits for what may come, and that there is one such
+    for each chat. `headers` go before those that every call has.
+    """
+
+    method: str
+    url: str
+    resource: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    timeout: float = ANSWER_TIMEOUT_SECONDS
+    is_read: bool = False
+
+
+class Answer(NamedTuple):
+    """What came back, whatever its status says."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Caller:
+    """Makes the calls to one peer."""
+
+    def __init__(self, session: requests.Session, peer: Peer = SALESFORCE) -> None:
+        self._session = session
+        self._peer = peer
+
+    def ask(
+        self,
+        request: Request,
+        *,
+        check: Callable[[Answer], None],
+        call: Call | None = None,
+    ) -> Answer:
+        """Return the answer, after `check` has raised what its status means.
+
+        `call` lets another thread end it, and says by when it is over; otherwise that
+        is `LONGEST_CALL_SECONDS` if `timeout` is the usual. Raises TransportError.
+        """
+        deadline = time.monotonic() + CONNECT_TIMEOUT_SECONDS + request.timeout
+        with self._noted(request) as note:
+            with self._exchange(request, call or Call(deadline)) as response:
+                body = response.content
+            answer = Answer(response.status_code, response.headers, body)
+            note.status = answer.status
+            check(answer)
+        return answer
+
+    @contextmanager
+    def _exchange(self, request: Request, call: Call) -> Iterator[requests.Response]:
+        """Send the request and hand out the response, to be read within."""
+        try:
+            with call:
+                yield self._send(request, call)
+        except (requests.RequestException, HTTPError) as exc:
+            # Without its cause, whose text holds the URL and that perhaps a key.
+            raise _failure(exc, call, self._peer.name) from None
+
+    def _send(self, request: Request, call: Call) -> requests.Response:
+        """Send by the adapter, which keeps the connections.
+
+        What a Session adds (redirects, cookies, the environment) is not wanted.
+        """
+        prepared = requests.Request(
+            request.method,
+            request.url,
+            {**self._session.headers, **request.headers},
+            data=request.body,
+        ).prepare()
+        timeout = (CONNECT_TIMEOUT_SECONDS, request.timeout)
+        token = current_call.set(call)
+        try:
+            return self._session.get_adapter(request.url).send(
+                prepared, stream=True, timeout=timeout, verify=True
+            )
+        finally:
+            current_call.reset(token)
+
+    @contextmanager
+    def _noted(self, request: Request) -> Iterator["_Note"]:
+        """Note how a call went and how long it took. Every call comes through here."""
+        note, started = _Note(), time.monotonic()
+        failure: BaseException | None = None
+        try:
+            yield note
+        except BaseException as exc:
+            failure = exc
+            raise
+        finally:
+            self._tell(request, note.status, failure, time.monotonic() - started)
+            failure = None  # it leads here by its frames, and would outlive the call
+
+    def _tell(
+        self,
+        request: Request,
+        status: int,
+        failure: BaseException | None,
+        seconds: float,
+    ) -> None:
+        outcome = getattr(failure, "outcome", TransportError.outcome)
+        if status:
+            outcome = str(status)
+        self._peer.count(request.resource, outcome, seconds, request.is_read)
+        was_away = self._peer.note(outcome)
+        level = logging.INFO
+        if failure is not None and not isinstance(failure, CallCancelled):
+            # In an outage all chats are read again and again, and each of these reads
+            # fails; the first of these lines has said it.
+            is_known = was_away and request.is_read
+            level = logging.DEBUG if is_known else logging.WARNING
+        elif request.is_read and status == NO_CONTENT:
+            level = logging.DEBUG
+        if logger.isEnabledFor(level):
+            logger.log(
+                level,
+                "call failed" if failure else "call answered",
+                extra={
+                    "resource": request.resource,
+                    "status": status or None,
+                    "ms": round(1000 * seconds, 1),
+                    "error": type(failure).__name__ if failure else None,
+                },
+            )
+
+
+class _Note:
+    """What is known of a call while it goes on; `status` is 0 without an answer."""
+
+    status = 0
+
+
+def _failure(exc: Exception, call: Call, name: str) -> TransportError:
+    """Return what a library's failure means."""
+    if isinstance(exc, requests.ConnectTimeout):
+        return Unreachable(f"{name} could not be reached in time")
+    if isinstance(exc, requests.Timeout):
+        return NoAnswerInTime(f"{name} did not answer in time")
+    if call.cancelled:
+        return CallCancelled("the call was cut short")
+    reason = getattr(exc.args[0], "reason", None) if exc.args else None
+    if isinstance(reason, NewConnectionError):
+        return Unreachable(f"{name} could not be reached")
+    return TransportError(f"the connection to {name} broke ({type(exc).__name__})")
