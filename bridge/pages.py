@@ -5,8 +5,10 @@ is for its pages alone: on every request it would cost a third of its time, and 
 cycles of objects behind that only a slow look through all of memory removes.
 """
 
+import math
 from collections.abc import Callable
 from contextvars import copy_context
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -16,12 +18,20 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 
+from bridge import logins
+from bridge.api.connection import LITTLE_DRAINED, EarlyAnswer, body_of
+from bridge.domain.errors import BridgeError
 from bridge.operations import health
 from bridge.storage.database import run_on_database_thread
 
 Probe = Callable[[HttpRequest], HttpResponse]
 
 ADMIN = "/admin/"
+LOGIN = "/admin/login/"
+TOO_MANY_LOGINS = """\
+パスワードの試行が多すぎます。{0} 秒後にもう一度お試しください。
+Too many passwords were tried. Try again in {0} seconds.
+"""
 PROBES: dict[str, Probe] = {"/healthz": health.healthz, "/readyz": health.readyz}
 
 
@@ -49,18 +59,49 @@ class PagesOnDatabaseThreads:
 
     So they share the process's few connections with the chats instead of opening
     their own. The four endpoints stay outside: they hold no connection while they
-    wait.
+    wait. Nor does a page while its body comes, or while a password is to be tried.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_page(request):
-            # What is logged there is to carry this request's id.
-            here = copy_context()
-            return run_on_database_thread(here.run, self._get_response, request)
-        return self._get_response(request)
+        if not is_page(request):
+            return self._get_response(request)
+        try:
+            body_of(request)
+        except BridgeError as exc:
+            return _refusal(request, exc.status, exc.status.phrase)
+        if request.path_info == LOGIN and request.method == "POST":
+            return self._log_in(request)
+        return self._on_database_thread(request)
+
+    def _log_in(self, request: HttpRequest) -> HttpResponse:
+        seconds = logins.begin(request)
+        if seconds:
+            retry_after = math.ceil(seconds)
+            text = TOO_MANY_LOGINS.format(retry_after)
+            refusal = _refusal(request, HTTPStatus.TOO_MANY_REQUESTS, text)
+            refusal["Retry-After"] = str(retry_after)
+            return refusal
+        with logins.one_at_a_time:
+            response = self._on_database_thread(request)
+        if response.status_code == HTTPStatus.FOUND:
+            logins.succeeded(request)
+        return response
+
+    def _on_database_thread(self, request: HttpRequest) -> HttpResponse:
+        # What is logged there is to carry this request's id.
+        here = copy_context()
+        return run_on_database_thread(here.run, self._get_response, request)
+
+
+def _refusal(request: HttpRequest, status: HTTPStatus, text: str) -> HttpResponse:
+    return EarlyAnswer(
+        *(text, "text/plain; charset=utf-8", status),
+        request=request,
+        most=LITTLE_DRAINED,
+    )
 
 
 class PagesWithoutNul:

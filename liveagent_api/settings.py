@@ -132,6 +132,7 @@ ROOT_URLCONF = "liveagent_api.urls"
 WSGI_APPLICATION = "liveagent_api.wsgi.application"
 APPEND_SLASH = False
 
+PASSWORD_HASHERS = ["bridge.logins.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -20,22 +20,29 @@ from bridge.domain.errors import BodyTooLarge, InvalidRequest
 LARGEST_BODY = 256 * 1024  # bytes
 BODY_SECONDS = 10.0  # for all of it
 LOOK_SECONDS = 1.0
+# Bytes read and thrown away for a clean answer: of who may call, and of others.
+MOST_DRAINED = 64 * 1024 * 1024
+LITTLE_DRAINED = 1024 * 1024
 CHUNK = 64 * 1024
 
 _receiving: dict[Any, float] = {}  # sockets, and until when
 
 
 def body_of(request: HttpRequest) -> bytes:
-    """Return the body, also one that is sent in chunks.
+    """Return the body, also one that is sent in chunks, which Django knows nothing of.
 
     Raises BodyTooLarge, and InvalidRequest where it does not come in time.
     """
-    length = _length(request)
+    given = request.META.get("CONTENT_LENGTH") or ""
+    length = int(given) if given.isdecimal() else 0
     if length > LARGEST_BODY:
         raise _too_large()
     try:
         with receiving(request):
-            body = _stream(request).read(LARGEST_BODY + 1)
+            if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+                body = request.META["wsgi.input"].read(LARGEST_BODY + 1)
+            else:
+                body = request.body
     except Exception:  # each server has errors of its own for a body cut short
         raise _cut_short() from None
     if len(body) > LARGEST_BODY:
@@ -80,24 +87,12 @@ class EarlyAnswer(HttpResponse):
             self._drain()
 
     def _drain(self) -> None:
-        stream, left = _stream(self._request), self._most
+        stream, left = self._request.META["wsgi.input"], self._most
         with receiving(self._request):
             while left > 0 and (chunk := stream.read(CHUNK)):
                 left -= len(chunk)
         if left <= 0:
             self._request.META["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
-
-
-def _stream(request: HttpRequest) -> Any:
-    """Return what the body is read from; Django's own knows no chunks."""
-    encoding = request.META.get("HTTP_TRANSFER_ENCODING", "")
-    return request.META["wsgi.input"] if "chunked" in encoding.lower() else request
-
-
-def _length(request: HttpRequest) -> int:
-    """Return the length that the caller has named, in bytes."""
-    given = request.META.get("CONTENT_LENGTH") or ""
-    return int(given) if given.isdecimal() else 0
 
 
 def _too_large() -> BodyTooLarge:

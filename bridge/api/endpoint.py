@@ -16,7 +16,12 @@ from django.views.decorators.csrf import csrf_exempt
 from pydantic import ValidationError
 
 from bridge.api import auth
-from bridge.api.connection import EarlyAnswer, body_of
+from bridge.api.connection import (
+    LITTLE_DRAINED,
+    MOST_DRAINED,
+    EarlyAnswer,
+    body_of,
+)
 from bridge.api.requests import Payload
 from bridge.domain.errors import BodyTooLarge, BridgeError, InvalidRequest, log_fault
 from bridge.telemetry import logs
@@ -24,10 +29,6 @@ from bridge.telemetry import logs
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-
-# Bytes read and thrown away for a clean answer: of who may call, and of others.
-MOST_DRAINED = 64 * 1024 * 1024
-LITTLE_DRAINED = 1024 * 1024
 
 READ = ("GET", "HEAD")
 

@@ -3,10 +3,15 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
+import requests
+from requests import Response
 
+from tests.conftest import new_line_id
+from tests.harness.bot import CONNECTED, SENT, Bot
+from tests.harness.salesforce import Chat
 from tests.harness.service import Service
 
 OwnService = Callable[..., Service]
@@ -20,12 +25,12 @@ def connect(service: Service, patience: float = 8) -> socket.socket:
     return socket.create_connection(("127.0.0.1", service.port), timeout=patience)
 
 
-def head(path: str, length: int, *more: str) -> bytes:
+def head(path: str, length: int, *more: str, type: str = "application/json") -> bytes:
     """Return what comes before a body of `length` bytes."""
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: test",
-        "Content-Type: application/json",
+        f"Content-Type: {type}",
         f"Content-Length: {length}",
         *more,
     ]
@@ -98,3 +103,73 @@ def test_a_body_is_not_waited_for_without_end(service: Service):
         sock.sendall(head("/send", 100) + b'{"line_id":')
 
         assert status(sock) == 400
+
+
+LOGIN = "/admin/login/"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=b"
+INVENTED = "Cookie: csrftoken=" + 32 * "a"
+
+
+@pytest.mark.parametrize("form", [FORM, MULTIPART])
+@pytest.mark.parametrize("begun", [b"", b"username="])
+def test_logins_whose_bodies_do_not_come_hold_up_nobody(
+    bot: Bot, chat: Chat, service: Service, form: str, begun: bytes
+):
+    with ExitStack() as stack:
+        for _ in range(8):
+            sock = stack.enter_context(closing(connect(service)))
+            sock.sendall(head(LOGIN, 100, INVENTED, type=form) + begun)
+        service.settle()
+
+        assert bot.send("はい").outcome == SENT
+        assert Bot(service, new_line_id()).init().outcome == CONNECTED
+
+    assert chat.heard == ["はい"]
+
+
+def test_a_page_does_not_wait_for_a_body_without_end(service: Service):
+    with closing(connect(service, 15)) as sock:
+        sock.sendall(head(LOGIN, 100, INVENTED, type=FORM) + b"username=")
+
+        assert status(sock) == 400
+
+
+def test_a_page_takes_no_large_body(service: Service):
+    with closing(connect(service)) as sock:
+        sock.sendall(head(LOGIN, 64 * MEBIBYTE, INVENTED, type=FORM))
+
+        assert status(sock) == 413
+
+
+# --- with many passwords ----------------------------------------------------------
+
+
+def log_in(service: Service, address: str, password: str = "wrong") -> Response:
+    """Try a password, with an invented cookie as a stranger has one."""
+    return requests.post(
+        f"{service.url}{LOGIN}",
+        data={"csrfmiddlewaretoken": 32 * "a", "username": "a", "password": password},
+        headers={"Cookie": f"csrftoken={32 * 'a'}", "X-Forwarded-For": address},
+        timeout=30,
+    )
+
+
+def test_an_address_may_try_few_passwords(own_service: OwnService):
+    service = own_service()
+
+    tried = [log_in(service, "10.0.0.1").status_code for _ in range(6)]
+    refusal = log_in(service, "10.0.0.1, 10.0.0.1")
+
+    assert tried == [200, 200, 200, 200, 200, 429]
+    assert refusal.status_code == 429
+    assert 0 < int(refusal.headers["Retry-After"]) <= 60
+    assert log_in(service, "10.0.0.1, 10.0.0.2").status_code == 200
+
+
+def test_all_together_may_try_few_passwords(own_service: OwnService):
+    service = own_service()
+
+    tried = [log_in(service, f"10.0.0.{n}").status_code for n in range(21)]
+
+    assert tried == [*20 * [200], 429]
