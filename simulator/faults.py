@@ -11,9 +11,9 @@ from types import NoneType
 from typing import Any
 
 ANY = "*"
-BEFORE = ("lose_request", "status", "late")
-AFTER = ("lose_answer", "status_after", "garbage", "slow", "trickle")
-NEEDS_CONTENT = ("lose_answer", "status_after", "garbage")
+BEFORE = ("lose_request", "status", "late", "move")
+AFTER = ("lose_answer", "status_after", "garbage", "pad", "slow", "trickle")
+NEEDS_CONTENT = ("lose_answer", "status_after", "garbage", "pad")
 
 
 @dataclass
@@ -34,6 +34,8 @@ class Fault:
     status: int = 500
     body: bytes | None = None
     seconds: float = 1.0
+    padding_bytes: int = 0
+    chunked: bool = False
     passed: int = field(default=0)
     struck: int = field(default=0)
 
@@ -124,7 +126,7 @@ def _body(wanted: Mapping[str, Any]) -> bytes | None:
 def _check(values: Mapping[str, Any]) -> None:
     if values.get("kind") not in BEFORE + AFTER:
         raise ValueError(f"kind: not one of {BEFORE + AFTER}")
-    for name in ("status", "seconds", "after", "probability"):
+    for name in ("status", "seconds", "after", "probability", "padding_bytes"):
         if name in values and not isinstance(values[name], (int, float)):
             raise ValueError(f"{name}: not a number")
     if not isinstance(values.get("times", 1), (int, NoneType)):

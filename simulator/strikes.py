@@ -12,6 +12,7 @@ from aiohttp import web
 from simulator.answers import Answer, text_answer
 from simulator.faults import AFTER, BEFORE, Fault, FaultBook
 
+CHUNK_BYTES = 64 * 1024
 NOT_JSON = b"<html><body>Something went wrong</body></html>"
 Work = Callable[[], Awaitable[Answer]]
 
@@ -24,22 +25,25 @@ async def answer_through_faults(
     work: Work,
     *,
     is_clients_own: bool = False,
+    move: Callable[[], None] | None = None,
 ) -> web.StreamResponse:
     """Carry out ``work`` and write its answer, as far as the faults let it.
 
     ``is_clients_own`` says that work which comes late is not done any more once its
-    client has hung up.
+    client has hung up. ``move`` has the session move to another server.
     """
-    fault = faults.find(BEFORE, resource, line_id)
-    if fault is not None and fault.kind == "lose_request":
-        return lose(request)
-    if fault is not None and fault.kind == "status":
-        return response(_failure(fault))
-    if fault is None:
-        answer = await work()
-    else:
-        task = asyncio.create_task(_late(work, fault.seconds))
-        answer = await (task if is_clients_own else asyncio.shield(task))
+    match fault := faults.find(BEFORE, resource, line_id):
+        case Fault(kind="lose_request"):
+            return lose(request)
+        case Fault(kind="status"):
+            return response(_failure(fault))
+        case Fault(kind="late"):
+            task = asyncio.create_task(_late(work, fault.seconds))
+            answer = await (task if is_clients_own else asyncio.shield(task))
+        case _:
+            if fault is not None and move is not None:
+                move()
+            answer = await work()
     fault = faults.find(AFTER, resource, line_id, is_empty=answer.status == 204)
     return response(answer) if fault is None else await _spoil(request, answer, fault)
 
@@ -79,10 +83,28 @@ async def _spoil(
         case "garbage":
             body = NOT_JSON if fault.body is None else fault.body
             return response(replace(answer, status=200, body=body))
+        case "pad":
+            return await _pad(request, answer, fault)
         case "trickle":
             return await _trickle(request, answer, fault.seconds)
     await asyncio.sleep(fault.seconds)
     return response(answer)
+
+
+async def _pad(
+    request: web.Request, answer: Answer, fault: Fault
+) -> web.StreamResponse:
+    """Write so many spaces after the answer, which end JSON as soundly."""
+    if not fault.chunked:
+        return response(replace(answer, body=answer.body + b" " * fault.padding_bytes))
+    endless = web.StreamResponse(status=answer.status)
+    endless.content_type = answer.content_type
+    endless.enable_chunked_encoding()
+    await endless.prepare(request)
+    await endless.write(answer.body)
+    for _ in range(0, fault.padding_bytes, CHUNK_BYTES):
+        await endless.write(b" " * CHUNK_BYTES)
+    return endless
 
 
 async def _trickle(

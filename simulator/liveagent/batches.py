@@ -77,6 +77,11 @@ class Batches:
         self.has_sent, self._last_answer = True, answer
         return answer
 
+    def empty_answer(self) -> Answer:
+        """Return an answer without events."""
+        last = {"sequence": self.next_sequence - 1, "offset": self.offset}
+        return json_answer({"messages": [], **last})
+
     def restart(self, first: Event, *, resend: bool) -> None:
         """Begin again after a hand-over, with the event ``first``.
 

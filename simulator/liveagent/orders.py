@@ -64,9 +64,25 @@ def disconnect_agent(chat: Chat, body: Body, switches: LiveAgentSwitches) -> Non
     chat.disconnect_agent()
 
 
+def skip_numbers(chat: Chat, body: Body, switches: LiveAgentSwitches) -> None:
+    """So many numbers of events, or of POSTs, are never used."""
+    chat.batches.next_sequence += _count(body, "events")
+    chat.sequences.skip(_count(body, "posts"))
+
+
 ORDERS: dict[str, Order] = {
     order.__name__: order
-    for order in (accept, say, end, fail, events, handover, forget, disconnect_agent)
+    for order in (
+        accept,
+        say,
+        end,
+        fail,
+        events,
+        handover,
+        forget,
+        disconnect_agent,
+        skip_numbers,
+    )
 }
 
 
@@ -99,6 +115,13 @@ def _texts(body: Body, name: str) -> list[str]:
     value = body.get(name) or []
     if not isinstance(value, list) or not all(isinstance(it, str) for it in value):
         raise ValueError(f"{name}: not a list of strings")
+    return value
+
+
+def _count(body: Body, name: str) -> int:
+    value = body.get(name, 0)
+    if not isinstance(value, int):
+        raise ValueError(f"{name}: not a whole number")
     return value
 
 

@@ -98,10 +98,17 @@ class Org:
         chat.open_poll(poll)
         return poll
 
+    def end(self, chat: Chat, reason: str) -> None:
+        """ChatEnd: the next poll says so, or the session is gone with it."""
+        if self.switches.after_chat_end == "event":
+            chat.end(reason)
+        else:
+            chat.forget(reason)
+
     def delete(self, chat: Chat) -> None:
         """DELETE System/SessionId: end the chat if it lives, and forget it."""
         if chat.state in (WAITING, ESTABLISHED):
-            chat.end("client")
+            self.end(chat, "client")
         chat.forget("client")
 
     def set_queue_position(self, position: int) -> None:

@@ -80,6 +80,6 @@ def _do(org: Org, chat: Chat, noun: str, body: Body, sequence: int | None) -> No
             if not chat.drops_fast_message():
                 chat.hear(body["text"], sequence)
         case "ChatEnd":
-            chat.end(bodies.end_reason(body))
+            org.end(chat, bodies.end_reason(body))
         case "ChasitorResyncState":
             chat.awaits_resync = False

@@ -15,6 +15,7 @@ from simulator.liveagent.org import Org
 from simulator.liveagent.polls import Poll
 from simulator.liveagent.refusals import INVALID_AFFINITY, SESSION_INVALID
 from simulator.liveagent.resources import AFFINITY, KEY, SEQUENCE, VERSION, Resource
+from simulator.liveagent.switches import LiveAgentSwitches
 from simulator.strikes import answer_through_faults, response
 
 PREFIX = "/chat/rest/"
@@ -111,6 +112,7 @@ class RestApi:
             call.line_id,
             work,
             is_clients_own=call.resource is resources.MESSAGES,
+            move=lambda: self._move(call.chat),
         )
 
     async def _carry_out(self, call: Call) -> Answer:
@@ -122,7 +124,7 @@ class RestApi:
         ):
             query = call.request.query
             return visitor.answer(call.resource.name, query, self._org.switches)
-        chat = _session(call)
+        chat = _session(call, self._org.switches)
         if call.resource is resources.RECONNECT_SESSION:
             return self._reconnect(call, chat)
         _check_affinity(call, chat)
@@ -160,6 +162,11 @@ class RestApi:
         self._org.delete(chat)
         return text_answer(200, "OK")
 
+    def _move(self, chat: Chat | None) -> None:
+        if chat is not None and not chat.is_over:
+            held = self._org.switches.handover_held_poll
+            chat.hand_over(hold_poll=held == "hold")
+
     def _reconnect(self, call: Call, chat: Chat) -> Answer:
         if call.request.headers[AFFINITY] != NO_AFFINITY:
             raise Refusal(INVALID_AFFINITY)
@@ -183,10 +190,11 @@ def _check_headers(call: Call) -> None:
         raise bad_request(f"{VERSION} is not a number", "missing_header")
 
 
-def _session(call: Call) -> Chat:
+def _session(call: Call, switches: LiveAgentSwitches) -> Chat:
     if call.chat is None:
         raise Refusal(SESSION_INVALID, "unknown_session")
-    if call.chat.is_gone:
+    is_poll = call.resource is resources.MESSAGES
+    if call.chat.is_gone and not (is_poll and switches.poll_when_over_status == 204):
         raise Refusal(SESSION_INVALID)
     return call.chat
 

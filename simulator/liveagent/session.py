@@ -56,6 +56,8 @@ class Session(ABC):
         """Hold a poll; it is answered at once if there is something to say."""
         self.poll = poll
         self.polls += 1
+        if self.switches.empty_poll_status == 200:
+            poll.answer_at_end = self.batches.empty_answer()
         self.deliver()
 
     def put_raw(self, body: str) -> None:
@@ -94,14 +96,12 @@ class Session(ABC):
         return self.affinity
 
     def _next_answer(self, ack: int | None) -> Answer | None:
+        over = SESSION_INVALID if self.switches.poll_when_over_status == 403 else None
         if self.is_gone:
-            return SESSION_INVALID
+            return over
         if self.switches.silent_polls or self.affinity is None:
             return None
-        answer = self.batches.take(ack)
-        if answer is None and self.is_over:
-            return SESSION_INVALID
-        return answer
+        return self.batches.take(ack) or (over if self.is_over else None)
 
 
 def _new_key(session_id: str) -> str:

@@ -35,6 +35,9 @@ class LiveAgentSwitches(Switches):
     sequence_counts: str = "events"
     overlap_events: int = 0
     repeat_answers: bool = False
+    empty_poll_status: int = 204
+    poll_when_over_status: int = 403
+    after_chat_end: str = "event"
 
     CHOICES: ClassVar = {
         "post_success_status": (200, 202),
@@ -44,4 +47,7 @@ class LiveAgentSwitches(Switches):
         "handover_held_poll": ("503", "hold"),
         "reconnect_without_503": ("405", "accept"),
         "sequence_counts": ("events", "batches"),
+        "empty_poll_status": (204, 200),
+        "poll_when_over_status": (403, 204),
+        "after_chat_end": ("event", "403"),
     }

@@ -200,6 +200,10 @@ class Chat:
         """Let Salesforce forget the session: 403."""
         return self._do("forget", {})
 
+    def skip_numbers(self, **numbers: int) -> "Chat":
+        """Never use so many numbers of `events`, or of `posts`."""
+        return self._do("skip_numbers", numbers)
+
     def disconnect_agent(self) -> "Chat":
         """Let the agent drop out; the chat goes on."""
         return self._do("disconnect_agent", {})

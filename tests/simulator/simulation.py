@@ -130,6 +130,17 @@ class Customer:
             )
 
 
+def reconnect(customer):
+    """Return the new affinity token."""
+    answer = customer.get(
+        "System/ReconnectSession?ReconnectSession.offset=1",
+        headers={"X-LIVEAGENT-AFFINITY": "null"},
+    )
+    (event,) = answer.json()["messages"]
+    assert event["message"]["resetSequence"] is True
+    return event["message"]["affinityToken"]
+
+
 def said(event):
     return event["message"].get("text") or event["type"]
 

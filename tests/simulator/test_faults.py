@@ -6,6 +6,9 @@ import requests
 from tests.simulator.simulation import (  # noqa: F401 (fixtures are found by their names)
     MESSAGE,
     POOL,
+    Customer,
+    reconnect,
+    said,
     sim_chat_fixture,
     sim_fixture,
     sim_url_fixture,
@@ -85,6 +88,30 @@ def test_a_slow_poll_is_still_open(sim, sim_chat):
 def test_a_trickle_outlasts_the_read_timeout(sim, sim_chat):
     sim.fault("ChatMessage", "trickle", seconds=1)
     assert sim_chat.post("ChatMessage", MESSAGE).text == " OK"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_answer_may_be_larger_than_anybody_wants(sim, sim_chat, chunked):
+    sim.fault("Messages", "pad", padding_bytes=9 * 2**20, chunked=chunked)
+    sim_chat.order("say", text="a")
+    answer = sim_chat.get("System/Messages?ack=1")
+    assert len(answer.content) > 9 * 2**20
+    assert ("Content-Length" in answer.headers) == (not chunked)
+    assert said(answer.json()["messages"][0]) == "a"
+
+
+def test_a_session_may_move_just_before_a_request(sim):
+    sim.fault("ChasitorInit", "lose_answer", line_id="U1")
+    sim.fault("ChasitorInit", "move", line_id="U1", after=1)
+    customer = Customer(sim)
+    with pytest.raises(requests.ConnectionError):
+        customer.init()
+    assert customer.init().status_code == 503
+    key = customer.headers["X-LIVEAGENT-SESSION-KEY"]
+    assert customer.get(f"System/SessionId/{key}", "DELETE").status_code == 503
+    customer.headers["X-LIVEAGENT-AFFINITY"] = reconnect(customer)
+    assert customer.get(f"System/SessionId/{key}", "DELETE").ok
+    assert customer.wait(ended=1)["ended_by"] == "client"
 
 
 def test_nonsense_is_no_fault(sim):

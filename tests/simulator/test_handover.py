@@ -5,23 +5,13 @@ import pytest
 from tests.simulator.simulation import (  # noqa: F401 (fixtures are found by their names)
     MESSAGE,
     both_ways_of_counting,
+    reconnect,
     said,
     sim_chat_fixture,
     sim_fixture,
     sim_url_fixture,
     sim_waiting_fixture,
 )
-
-
-def reconnect(customer):
-    """Return the new affinity token."""
-    answer = customer.get(
-        "System/ReconnectSession?ReconnectSession.offset=1",
-        headers={"X-LIVEAGENT-AFFINITY": "null"},
-    )
-    (event,) = answer.json()["messages"]
-    assert event["message"]["resetSequence"] is True
-    return event["message"]["affinityToken"]
 
 
 @both_ways_of_counting

@@ -153,6 +153,41 @@ def test_silent_polls_only_ever_answer_204(sim, sim_waiting):
     sim_waiting.poll(status=204)
 
 
+def test_empty_answers_may_come_at_once(sim, sim_chat):
+    sim.switch(poll_hold_seconds=0)
+    for _ in range(3):
+        assert sim_chat.poll(status=204).content == b""
+    sim.switch(empty_poll_status=200)
+    before = sim_chat.ack
+    for _ in range(3):
+        assert sim_chat.poll() == []
+    assert sim_chat.ack == before
+    sim_chat.order("say", text="a")
+    assert sim_chat.poll() == ["a"]
+
+
+@both_ways_of_counting
+def test_numbers_may_be_skipped(sim_chat):
+    before = sim_chat.ack
+    sim_chat.order("skip_numbers", events=16)
+    for n, text in enumerate(("a", "b")):
+        sim_chat.order("say", text=text)
+        assert sim_chat.poll() == [text]
+        assert sim_chat.ack == before + 17 + n
+
+
+@pytest.mark.parametrize("order", ["forget", "end"])
+def test_polls_of_a_session_that_is_over_may_go_on(sim, sim_chat, order):
+    sim.switch(poll_when_over_status=204, poll_hold_seconds=0.1)
+    sim_chat.order(order)
+    if order == "end":
+        assert sim_chat.poll() == ["ChatEnded"]
+    for _ in range(3):
+        sim_chat.poll(status=204)
+    assert sim_chat.post("ChatMessage", {"text": "?"}).status_code == 403
+    assert sim.breaches() == {}
+
+
 def test_events_and_raw_bodies_go_out_verbatim(sim_chat):
     events = [
         {"type": "Unheard"},

@@ -71,6 +71,29 @@ def test_a_chat_may_be_ended_while_it_waits(sim_waiting):
     assert sim_waiting.post("ChatMessage", MESSAGE).status_code == 403
 
 
+@pytest.mark.parametrize("way", ["ChatEnd", "DELETE"])
+def test_the_session_may_be_gone_with_its_end(sim, sim_chat, way):
+    sim.switch(after_chat_end="403")
+    held = sim_chat.poll_later(status=403)
+    key = sim_chat.headers["X-LIVEAGENT-SESSION-KEY"]
+    if way == "ChatEnd":
+        assert sim_chat.post("ChatEnd", {"reason": "client"}).ok
+    else:
+        assert sim_chat.get(f"System/SessionId/{key}", "DELETE").ok
+    held.result()
+    sim_chat.poll(status=403)
+    assert sim_chat.wait(ended=1)["ended_by"] == "client"
+
+
+def test_numbers_may_be_taken_that_were_never_posted(sim, sim_chat):
+    sim_chat.order("skip_numbers", posts=3)
+    answer = sim_chat.post("ChatMessage", MESSAGE)
+    assert answer.text == "Out of sync Ack. Expected 2. Actual 4"
+    assert sim_chat.wait()["transcript"] == []
+    assert sim_chat.post("ChatMessage", MESSAGE, sequence=5).ok
+    assert sim.breaches() == {"wrong_sequence": 1}
+
+
 def test_delete_ends_the_session(sim_chat):
     held = sim_chat.poll_later()
     key = sim_chat.headers["X-LIVEAGENT-SESSION-KEY"]
