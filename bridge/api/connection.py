@@ -1,19 +1,22 @@
-"""What comes over a caller's connection, and how long is it waited for?
+"""Is a caller still there, and how long may they take to send a body?
 
 A request takes nothing that others need before all of it is there: whoever sends
 slowly, or never, holds up nobody. gunicorn gives us the socket; where there is none, as
-under runserver, a caller may take as long as they like.
+under runserver, callers are taken to be there, and may take as long as they like.
 """
 
 import functools
+import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from _socket import socket as plain_socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from gevent.monkey import get_original
 
 from bridge.domain.errors import BodyTooLarge, InvalidRequest
 
@@ -25,7 +28,13 @@ MOST_DRAINED = 64 * 1024 * 1024
 LITTLE_DRAINED = 1024 * 1024
 CHUNK = 64 * 1024
 
+HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)  # not everywhere
+
 _receiving: dict[Any, float] = {}  # sockets, and until when
+_waiting: dict[int, Callable[[], None]] = {}  # by file descriptor
+
+# gevent's own would need a watcher for each socket.
+_new_poll = get_original("select", "poll")
 
 
 def body_of(request: HttpRequest) -> bytes:
@@ -65,6 +74,43 @@ def receiving(request: HttpRequest) -> Iterator[None]:
         yield
     finally:
         del _receiving[sock]
+
+
+@contextmanager
+def waiting(request: HttpRequest, when_gone: Callable[[], None]) -> Iterator[None]:
+    """Call `when_gone` a second or so after the caller has hung up, and once more each
+    second, for as long as the request waits in here."""
+    sock = request.META.get("gunicorn.socket")
+    if sock is None:
+        yield
+        return
+    _watch()
+    fd = sock.fileno()
+    _waiting[fd] = when_gone
+    try:
+        yield
+    finally:
+        del _waiting[fd]
+
+
+def is_open(request: HttpRequest) -> bool:
+    """Look for an end of the stream without reading anything off it, or waiting."""
+    sock = request.META.get("gunicorn.socket")
+    if sock is None:
+        return True
+    try:
+        # gevent's own would wait for something to come.
+        peek = plain_socket(fileno=sock.fileno())
+    except OSError:
+        return False
+    try:
+        return bool(peek.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        peek.detach()  # the connection stays open, and gunicorn's
 
 
 class EarlyAnswer(HttpResponse):
@@ -116,3 +162,13 @@ def _look_after_callers() -> None:
             if until < now:
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RD)  # it can still be answered
+        for when_gone in _gone():
+            when_gone()
+
+
+def _gone() -> list[Callable[[], None]]:
+    """Ask for all at once: a third of a millisecond for 2,000 who wait."""
+    poll = _new_poll()
+    for fd in list(_waiting):
+        poll.register(fd, HUNG_UP)
+    return [_waiting[fd] for fd, _ in poll.poll(0) if fd in _waiting]

@@ -5,12 +5,9 @@ settled after that, and given back if it was not so.
 """
 
 import logging
-import socket
-from _socket import socket as plain_socket
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.storage import agent_messages
@@ -24,13 +21,13 @@ class DeliveringResponse(HttpResponse):
     """An answer with an agent's words, which knows whether it got out."""
 
     words: Handout
-    is_there: Callable[[], bool]
+    is_connected: Callable[[], bool]
 
     def __iter__(self) -> Iterator[bytes]:
         """Give the server the body; it comes back for more once that is written."""
         written = False
         try:
-            if self.is_there():
+            if self.is_connected():
                 yield self.content
                 written = True
         finally:
@@ -46,31 +43,3 @@ class DeliveringResponse(HttpResponse):
         except DatabaseUnavailable:
             # The claim runs out, and the bot may see these words a second time.
             logger.warning("words %s could not be settled", self.words.id)
-
-
-def connection_of(request: HttpRequest) -> Callable[[], bool]:
-    """Return a test whether the caller's connection is still open.
-
-    gunicorn gives us the socket; elsewhere the caller is taken to be there.
-    """
-    sock = request.META.get("gunicorn.socket")
-    return (lambda: _is_open(sock)) if sock is not None else (lambda: True)
-
-
-def _is_open(sock: Any) -> bool:
-    """Look for an end of the stream without reading anything off it, or waiting.
-
-    The plain socket is used, since gevent's would wait for something to come.
-    """
-    try:
-        peek = plain_socket(fileno=sock.fileno())
-    except OSError:
-        return False
-    try:
-        return bool(peek.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        peek.detach()  # the connection stays open, and gunicorn's

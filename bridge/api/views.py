@@ -4,13 +4,15 @@ Each view reads its fields, calls one service and words the outcome. The sentenc
 are part of the contract: bots compare them.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from bridge.api import delivery
+from bridge.api import connection
 from bridge.api import requests as bodies
 from bridge.api.delivery import DeliveringResponse
 from bridge.api.endpoint import answer, bad, endpoint, reading, without_body
@@ -43,12 +45,13 @@ def init(request: HttpRequest, payload: bodies.Init) -> HttpResponse:
 @endpoint(bodies.Messages)
 def messages(request: HttpRequest, payload: bodies.Messages) -> HttpResponse:
     """Bring the agent's next words, the end, or nulls after a while."""
-    is_there = delivery.connection_of(request)
-    look = services.next_message(
-        line_id=payload.line_id, ack=payload.ack, is_there=is_there
-    )
+    is_connected = partial(connection.is_open, request)
+    with connection.waiting(request, partial(services.look_again, payload.line_id)):
+        look = services.next_message(
+            line_id=payload.line_id, ack=payload.ack, is_connected=is_connected
+        )
     if look.words is not None:
-        return _delivering(look.words, is_there)
+        return _delivering(look.words, is_connected)
     if look.is_end:
         return _ok("end", ENDED, **_end(look.chat))
     return _ok(None, None, **_standing(look.chat))
@@ -100,7 +103,7 @@ def _end(chat: ChatStatus | None) -> dict[str, Any]:
     }
 
 
-def _delivering(words: Handout, is_there: Any) -> HttpResponse:
+def _delivering(words: Handout, is_connected: Callable[[], bool]) -> HttpResponse:
     body = {
         "type": "message",
         "message": words.text,
@@ -113,7 +116,7 @@ def _delivering(words: Handout, is_there: Any) -> HttpResponse:
         acknowledged_later: HttpResponse = answer(body)
         return acknowledged_later
     response: DeliveringResponse = answer(body, cls=DeliveringResponse)
-    response.words, response.is_there = words, is_there
+    response.words, response.is_connected = words, is_connected
     return response
 
 

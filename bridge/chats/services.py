@@ -121,11 +121,11 @@ def next_message(
     *,
     line_id: str,
     ack: int | None,
-    is_there: Callable[[], bool] = lambda: True,
+    is_connected: Callable[[], bool] = lambda: True,
 ) -> Look:
     """Return the oldest words for the bot, the end, or nothing after a while.
 
-    A caller that has gone (`is_there`) is given nothing. Raises InvalidRequest for
+    A caller that has gone (`is_connected`) is given nothing. Raises InvalidRequest for
     an `ack` that is too high.
     """
     deadline = time.monotonic() + random.uniform(*HOLD_SECONDS)  # noqa: S311
@@ -149,7 +149,7 @@ def next_message(
         look = take()
         while look.words is None and not look.is_end and not shutdown.is_stopping():
             in_time = bell.wait(deadline - time.monotonic())
-            if shutdown.is_stopping() or not is_there():
+            if shutdown.is_stopping() or not is_connected():
                 look = Look(None, look.chat)
                 break
             look = take()  # also at the end: the queue may have moved
@@ -157,6 +157,11 @@ def next_message(
                 break
     logs.note_chat(look.chat.id if look.chat else None)
     return look
+
+
+def look_again(line_id: str) -> None:
+    """Have this customer's waiting calls in this process see who is still there."""
+    notifications.ring_here(notifications.words(digest(line_id)))
 
 
 def send_message(*, line_id: str, text: str, message_id: str | None) -> None:

@@ -1,6 +1,7 @@
 """/messages: the agent's words, one to a call, none lost, none twice."""
 
 import json
+import re
 
 import pytest
 import requests
@@ -10,6 +11,7 @@ from tests.harness.bot import END, NOTHING, SENT, Bot, together, words
 from tests.harness.salesforce import Chat, Salesforce
 from tests.harness.service import Service
 from tests.harness.texts import TEXTS
+from tests.harness.waiting import until
 
 AT_ONCE_SECONDS = 2
 MUCH_LATER = 1000
@@ -222,6 +224,28 @@ def test_hanging_up_again_and_again_loses_nothing(
 
         assert bot.messages().outcome == words(f"{number}a")
         assert bot.messages().outcome == words(f"{number}b")
+
+
+def test_a_call_ends_soon_after_its_bot_has_hung_up(
+    bot: Bot, service: Service, chat: Chat
+):
+    held = [bot.hold("/messages") for _ in range(3)]
+    until(lambda: calls_held(service) == 3, "they wait")
+
+    for call in held[:2]:
+        call.hang_up()
+
+    until(lambda: calls_held(service) == 1, "two are over", seconds=5)
+    chat.say("まだいますか")
+    assert held[2].answer().outcome == words("まだいますか")
+
+
+def calls_held(service: Service) -> int:
+    """Return how many calls of /messages are being served."""
+    counted = requests.get(f"{service.url}/metrics", timeout=30).text
+    found = re.search(r"^liveagent_messages_held (\d+)", counted, re.MULTILINE)
+    assert found, counted
+    return int(found[1])
 
 
 def test_one_connection_serves_many_calls(bot: Bot, service: Service, chat: Chat):
