@@ -13,6 +13,7 @@ from django.core.exceptions import BadRequest
 from django.db import DataError
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -35,6 +36,26 @@ admin.site.site_header = admin.site.site_title = "Liveagent API"
 admin.site.index_title = _("Chats")
 admin.site.enable_nav_sidebar = False
 admin.site.site_url = None  # there is no other page to view
+LONGEST_SHOWN = 40  # characters in a column of the list; a line_id of LINE's has 33
+
+
+def _shown(text: str) -> str:
+    """Return a text that leaves room for the other columns; the whole is its title."""
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    return format_html('<span title="{}">{}…</span>', text, text[: LONGEST_SHOWN - 1])
+
+
+@admin.display(description=_("LINE id"), ordering="line_id")
+def line_id(session: Session) -> str:
+    """Return the LINE id for the list."""
+    return _shown(session.line_id)
+
+
+@admin.display(description=_("display name"), ordering="display_name")
+def display_name(session: Session) -> str:
+    """Return the customer's name for the list."""
+    return _shown(session.display_name)
 
 
 @admin.register(Session)
@@ -42,8 +63,8 @@ class SessionAdmin(ModelAdmin):
     """The chats, newest first."""
 
     list_display = (
-        "line_id",
-        "display_name",
+        line_id,
+        display_name,
         "state",
         "reason",
         "opened_at",
@@ -51,7 +72,7 @@ class SessionAdmin(ModelAdmin):
         "words_to_bot",
         "words_to_agent",
     )
-    list_display_links = ("line_id",)
+    list_display_links = (line_id,)
     list_filter = ("state", "reason", "opened_at")
     search_fields = ("line_id",)
     search_help_text = _("LINE id")
@@ -77,6 +98,13 @@ class SessionAdmin(ModelAdmin):
         "undelivered",
     )
     readonly_fields = fields
+
+    class Media:
+        css = {"all": ("bridge/admin.css",)}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Leave out what a chat does not have: its timeline is to stand high."""
+        return [name for name in self.fields if getattr(obj, name, 0) not in ("", None)]
 
     def lookup_allowed(self, lookup: str, *args: Any, **kwargs: Any) -> bool:
         """Only what the list offers: else a key could be guessed, piece by piece."""
@@ -128,12 +156,12 @@ class SessionAdmin(ModelAdmin):
         **kwargs: Any,
     ) -> HttpResponse:
         """Show what has happened to the chat, and above all why it ended."""
-        steps = timeline_text.timeline(context["original"])
+        timeline = timeline_text.timeline(context["original"])
         context |= {
-            "trail": steps,
-            "trail_title": _("What has happened"),
-            "why": timeline_text.why(steps),
-            "why_title": _("Why it ended"),
+            "timeline": timeline,
+            "timeline_title": _("What has happened"),
+            "ending": timeline_text.ending(timeline),
+            "ending_title": _("Why it ended"),
         }
         return super().render_change_form(request, context, *args, **kwargs)
 

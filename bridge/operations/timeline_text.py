@@ -1,6 +1,6 @@
-"""How is a chat's trail told to an operator?
+"""How is what has happened to a chat told to an operator?
 
-In sentences, in the language of his browser. Statuses, numbers and names of
+In sentences, in the language of their browser. Statuses, numbers and names of
 resources stand beside them, as Salesforce calls them.
 """
 
@@ -17,7 +17,7 @@ from bridge.models import Session, SessionEvent
 from bridge.storage.timeline import MOST
 from bridge.upstreams.liveagent.events import Reason
 
-# How a step is coloured; the ends that nobody wanted stand out.
+# How a line is coloured; the ends that nobody wanted stand out.
 PLAIN, GOOD, BAD, END, BAD_END = "plain", "good", "bad", "end", "end bad"
 WANTED_ENDS = frozenset({Reason.AGENT, Reason.CLIENT})
 
@@ -94,40 +94,41 @@ ERRORS: dict[str, Promise] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Line:
     """One line of the timeline; `elapsed` is since the opening, as `0:42`."""
 
     at: datetime | None
     elapsed: str
     sentence: str
     details: tuple[str, ...] = ()
-    tone: str = PLAIN
+    colour: str = PLAIN
 
 
-def timeline(session: Session) -> list[Step]:
+def timeline(session: Session) -> list[Line]:
     """Return what happened to a chat, oldest first; one query."""
-    first = Step(session.opened_at, elapsed(timedelta()), gettext("Opened by the bot"))
-    return [first, *_steps(session, list(session.trail.order_by("id")))]
+    first = Line(session.opened_at, elapsed(timedelta()), gettext("Opened by the bot"))
+    return [first, *lines(session, list(session.trail.order_by("id")))]
 
 
-def why(steps: list[Step]) -> Step | None:
-    """Return how a chat ended, None where its trail does not say so."""
-    return next((step for step in steps if step.tone in {END, BAD_END}), None)
+def ending(timeline: list[Line]) -> Line | None:
+    """Return how a chat ended, None where its timeline does not say so."""
+    return next((line for line in timeline if line.colour in {END, BAD_END}), None)
 
 
-def _steps(session: Session, events: list[SessionEvent]) -> Iterator[Step]:
+def lines(session: Session, events: list[SessionEvent]) -> Iterator[Line]:
+    """Tell of these events, oldest first, and where some were not kept."""
     counted = 0
     for event in events:
-        yield _step(session, event)
+        yield _line(session, event)
         counted += event.kind not in LAST_KINDS
         if counted == MOST and event.kind not in LAST_KINDS:
-            yield Step(None, "", gettext("What came next was too much to be kept"))
+            yield Line(None, "", gettext("What came next was too much to be kept"))
 
 
-def _step(session: Session, event: SessionEvent) -> Step:
-    tone, sentence = _sentence(event.kind, event.facts)
+def _line(session: Session, event: SessionEvent) -> Line:
+    colour, sentence = _sentence(event.kind, event.facts)
     since = elapsed(event.at - session.opened_at)
-    return Step(event.at, since, sentence, tuple(_details(event.facts)), tone)
+    return Line(event.at, since, sentence, tuple(_details(event.facts)), colour)
 
 
 def elapsed(time: timedelta) -> str:
@@ -138,16 +139,16 @@ def elapsed(time: timedelta) -> str:
 
 
 def _sentence(kind: str, facts: Facts) -> tuple[str, str]:
-    """Return the tone and the words of a note."""
+    """Return the colour and the words for an event."""
     if kind == Kind.ENDED:
         wanted = facts.get("reason") in WANTED_ENDS
         return END if wanted else BAD_END, _end(facts)
     if kind in {Kind.TAKEN, Kind.QUEUE_MOVED} and facts.get("position"):
         return PLAIN, _queue(kind) % facts
-    tone, sentence = SENTENCES.get(kind, (PLAIN, kind))
+    colour, sentence = SENTENCES.get(kind, (PLAIN, kind))
     if kind == Kind.QUEUE_MOVED:
-        return tone, gettext("At the head of the queue")
-    return tone, str(sentence)
+        return colour, gettext("At the head of the queue")
+    return colour, str(sentence)
 
 
 def _queue(kind: str) -> str:

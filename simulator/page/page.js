@@ -65,7 +65,7 @@ function showList(name, chats) {
 // The chosen chat
 
 function lineOf(line) {
-  const item = make("li", line.type === "Agent" ? "line ours" : "line theirs");
+  const item = make("div", line.type === "Agent" ? "line ours" : "line theirs");
   const time = make("time", "", new Date(line.at * 1000).toLocaleTimeString(document.documentElement.lang, { timeStyle: "short" }));
   const said = make("p", "words", line.text);
   item.append(make("span", "speaker", line.name), said, time);
@@ -89,7 +89,7 @@ function showChat(chat) {
   if (chat.id !== chosen) return; // another has been chosen meanwhile
   seen.set(chat.id, chat.transcript.length);
   byId("name").textContent = chat.visitor_name || words.no_name;
-  byId("about").textContent = [chat.agent, chat.line_id].filter(Boolean).join(" · ");
+  byId("about").textContent = byId("about").title = [chat.agent, chat.line_id].filter(Boolean).join(" · ");
   const isOver = chat.state === "ended";
   byId("accept").hidden = isOver || chat.agent !== null;
   byId("end").hidden = isOver;

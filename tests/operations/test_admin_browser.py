@@ -1,59 +1,12 @@
 """Is the admin styled and usable in a browser, with nothing collected at build?"""
 
-import shutil
-
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from tests.conftest import begin_chat, new_line_id
 from tests.harness.bot import CONNECTED, END, Bot
-from tests.operations.test_admin import LIST, PASSWORD, USER, make_user
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-OPTIONS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-    *("--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--lang=en"),
-    "--window-size=1400,900",
-)
-
-
-@pytest.fixture
-def language():
-    """Name the language that the browser asks for."""
-    return "en"
-
-
-@pytest.fixture
-def browser(tmp_path, language):
-    """Open a browser that nobody has used before."""
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("needs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for option in (*OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(option)
-    options.add_experimental_option("prefs", {"intl.accept_languages": language})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as browser:
-        yield browser
-
-
-def let_in(browser, service):
-    """Make a user of this service and log in as him; ends on the list of chats."""
-    make_user(
-        service,
-        *("createsuperuser", "--noinput"),
-        *("--username", USER, "--email", "o@example.com"),
-    )
-    browser.get(f"{service.url}{LIST}")
-    browser.find_element(By.ID, "id_username").send_keys(USER)
-    browser.find_element(By.ID, "id_password").send_keys(PASSWORD)
-    browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
-    wait = WebDriverWait(browser, 10)
-    wait.until(lambda _: browser.find_element(By.ID, "changelist"))
+from tests.operations.conftest import let_in
 
 
 def eventful_chat(bot, salesforce):
@@ -114,17 +67,19 @@ def test_an_operator_sees_what_has_happened(
         found = browser.find_elements(By.CSS_SELECTOR, selector)
         return [each.text for each in found]
 
-    WebDriverWait(browser, 10).until(lambda _: texts(".trail li"))
-    assert texts(".trail h2") == [f"{title} JST, UTC+0900"]
-    assert texts(".why strong, .why > span:first-of-type") == [why, told[-1]]
-    steps = texts(".trail .what")
+    WebDriverWait(browser, 10).until(lambda _: texts(".timeline li"))
+    assert texts(".timeline h2") == [f"{title} JST, UTC+0900"]
+    assert texts(".ending strong, .ending > span:first-of-type") == [why, told[-1]]
+    steps = texts(".timeline .what")
     assert [step[: len(text)] for step, text in zip(steps, told, strict=True)] == told
     assert "佐藤" in steps[3]
-    assert texts(".trail .elapsed")[0] == "+0:00"
+    assert texts(".timeline .elapsed")[0] == "+0:00"
     for width, name in ((1400, "wide"), (500, "narrow")):
         browser.set_window_size(width, 1300)
         time, what = (
-            browser.find_element(By.CSS_SELECTOR, f".trail li:last-child {part}").rect
+            browser.find_element(
+                By.CSS_SELECTOR, f".timeline li:last-child {part}"
+            ).rect
             for part in ("time", ".what")
         )
         beside = what["y"] < time["y"] + time["height"] / 2

@@ -34,7 +34,8 @@ REASONS = [value for name, value in vars(Reason).items() if name.isupper()]
 def told(kind, after=0, **facts):
     at = OPENED + timedelta(seconds=after)
     event = SessionEvent(kind=kind, facts=facts, at=at)
-    return timeline_text._step(Session(opened_at=OPENED), event)
+    (line,) = timeline_text.lines(Session(opened_at=OPENED), [event])
+    return line
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -115,9 +116,9 @@ def test_the_time_since_the_opening(seconds, shown):
     assert told(Kind.STAYED, after=seconds).elapsed == shown
 
 
-def test_a_trail_that_was_cut_says_where():
+def test_a_timeline_that_was_cut_says_where():
     kinds = [Kind.TRANSFERRED] * timeline.MOST + [Kind.ENDED]
     events = [SessionEvent(kind=kind, facts={}, at=OPENED) for kind in kinds]
-    steps = list(timeline_text._steps(Session(opened_at=OPENED), events))
-    assert [step.at for step in steps].index(None) == timeline.MOST
-    assert len(steps) == len(events) + 1
+    lines = list(timeline_text.lines(Session(opened_at=OPENED), events))
+    assert [line.at for line in lines].index(None) == timeline.MOST
+    assert len(lines) == len(events) + 1
