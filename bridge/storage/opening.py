@@ -41,12 +41,17 @@ INSERT = """
                         WHERE line_id = %(line_id)s AND state <> 'ended')
         ON CONFLICT DO NOTHING
     """
+SEEN = """
+    UPDATE bridge_session SET bot_until = {now}
+     WHERE line_id = %(line_id)s AND state <> 'ended' AND bot_until < {now}
+    """
 FIND = """
     SELECT id, poll_token = %(token)s AND key = '' FROM bridge_session
      WHERE line_id = %(line_id)s AND state <> 'ended'
     """
 RESERVE = Script(
     INSERT,
+    SEEN,
     FIND,
     poll_timeout=str(DEFAULT_POLL_TIMEOUT_SECONDS),
     first_ack=str(FIRST_ACK),

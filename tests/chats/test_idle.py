@@ -109,6 +109,19 @@ def test_a_bot_that_calls_in_time_keeps_its_chat(
     assert chat.state == "established"
 
 
+def test_a_bot_that_only_asks_for_its_open_chat_keeps_it(
+    own_service: Callable[..., Service], salesforce: Salesforce, line_id: str
+):
+    bot = Bot(own_service(BOT_IDLE_SECONDS="4"), line_id)
+    chat = begin_chat(bot, salesforce)
+
+    for _ in range(4):
+        chat.wait_for_polls(1)
+        assert bot.init().outcome == CONNECTED
+
+    assert chat.state == "established"
+
+
 def test_a_call_that_waits_counts_throughout(
     own_service: Callable[..., Service], salesforce: Salesforce, line_id: str
 ):
