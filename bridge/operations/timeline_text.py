@@ -88,6 +88,7 @@ ERRORS: dict[str, Promise] = {
     "Unreachable": _("no connection"),
     "NoAnswerInTime": _("no answer in time"),
     "CallCancelled": _("no answer in time"),
+    "AnswerTooLarge": _("an answer that cannot be read"),
     "MalformedAnswer": _("an answer that cannot be read"),
     "ServerSwitched": _("sent to another host"),
 }

@@ -3,7 +3,8 @@
 TransportError             the connection broke
 ├── Unreachable            … before anything was sent
 ├── NoAnswerInTime         our own patience ended; theirs may not have
-└── CallCancelled          we cut the call short ourselves
+├── CallCancelled          we cut the call short ourselves
+└── AnswerTooLarge         more came than we read, and we hung up
 """
 
 from bridge.domain.errors import NoAnswer
@@ -37,3 +38,9 @@ class CallCancelled(TransportError):
 
     outcome = CANCELLED
     may_hold = True
+
+
+class AnswerTooLarge(TransportError):
+    """More came than is read: a fault of the server, and like one it is tried again."""
+
+    may_hold = True  # we hung up on it

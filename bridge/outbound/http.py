@@ -8,7 +8,7 @@ every call is counted, timed and has its line in the log.
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bridge.outbound.calls import Call, current_call
 from bridge.outbound.errors import (
+    AnswerTooLarge,
     CallCancelled,
     NoAnswerInTime,
     TransportError,
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 4.0
 LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
+# Far more than any answer has, and little enough for a process with many chats.
+LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
 
 NO_CONTENT = 204
 
@@ -98,7 +102,7 @@ class Caller:
         deadline = time.monotonic() + CONNECT_TIMEOUT_SECONDS + request.timeout
         with self._noted(request) as note:
             with self._exchange(request, call or Call(deadline)) as response:
-                body = response.content
+                body = _whole(response)
             answer = Answer(response.status_code, response.headers, body)
             note.status = answer.status
             check(answer)
@@ -108,8 +112,9 @@ class Caller:
     def _exchange(self, request: Request, call: Call) -> Iterator[requests.Response]:
         """Send the request and hand out the response, to be read within."""
         try:
-            with call:
-                yield self._send(request, call)
+            # What is left of an answer goes with its connection.
+            with call, closing(self._send(request, call)) as response:
+                yield response
         except (requests.RequestException, HTTPError) as exc:
             # Without its cause, whose text holds the URL and that perhaps a key.
             raise _failure(exc, call, self._peer.name) from None
@@ -185,6 +190,17 @@ class _Note:
     """What is known of a call while it goes on; `status` is 0 without an answer."""
 
     status = 0
+
+
+def _whole(response: requests.Response) -> bytes:
+    """Read a body; raises AnswerTooLarge, before the rest of it is here."""
+    chunks, size = [], 0
+    for chunk in response.iter_content(CHUNK_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_ANSWER_BYTES:
+            raise AnswerTooLarge("the answer is larger than any should be")
+    return b"".join(chunks)
 
 
 def _failure(exc: Exception, call: Call, name: str) -> TransportError:

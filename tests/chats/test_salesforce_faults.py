@@ -27,6 +27,7 @@ FAILURES: dict[str, dict] = {
     "garbage bytes": {"kind": "garbage", "base64": "//79gIGC"},
     "garbage json": {"kind": "garbage", "body": '[{"messages": 1}]'},
     "slow": {"kind": "slow", "seconds": 1},
+    "too large": {"kind": "pad", "padding_bytes": 9 * 2**20},
 }
 POLL_FAILURES: dict[str, dict] = {
     **FAILURES,

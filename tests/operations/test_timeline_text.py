@@ -13,6 +13,7 @@ from bridge.domain.timeline import EndedBy, Kind  # noqa: E402
 from bridge.models import Session, SessionEvent  # noqa: E402
 from bridge.operations import timeline_text  # noqa: E402  (models need the set-up above)
 from bridge.outbound.errors import (  # noqa: E402
+    AnswerTooLarge,
     CallCancelled,
     NoAnswerInTime,
     TransportError,
@@ -93,6 +94,7 @@ def test_an_end_is_told_as_well_as_it_is_known(facts, sentence):
         Unreachable(),
         NoAnswerInTime(),
         CallCancelled(),
+        AnswerTooLarge(),
         MalformedAnswer(),
         ServerSwitched("https://example.org"),
     ],

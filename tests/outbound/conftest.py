@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from bridge.outbound.http import Caller, Peer
 from bridge.outbound.transport import new_session
 from tests.outbound.web_server import Server, serving
 
@@ -48,3 +49,17 @@ def session(certificate):
 def pool():
     with ThreadPoolExecutor(8) as pool:
         yield pool
+
+
+@pytest.fixture
+def outcomes():
+    """Collect what is told of each call: resource, outcome, seconds, whether a read."""
+    return []
+
+
+@pytest.fixture
+def caller(session, outcomes):
+    def count(*about):
+        outcomes.append(about)
+
+    return Caller(session, Peer("Salesforce", count, lambda outcome: False))

@@ -33,11 +33,33 @@ class Handler(BaseHTTPRequestHandler):
             return
         if server.holds:
             server.release.wait(60)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(ANSWER)))
+        self.send_response(server.status)
         self.send_header("Set-Cookie", "BrowserId=abc; path=/")
+        for name, value in server.headers.items():
+            self.send_header(name, value)
+        self.write_body(
+            [server.body] if isinstance(server.body, bytes) else server.body
+        )
+
+    def write_body(self, pieces):
+        """Write the body in one of the three ways in which its end can be known."""
+        framing = self.server.framing
+        if framing == "length":
+            pieces = [b"".join(pieces)]
+            self.send_header("Content-Length", str(len(pieces[0])))
+        elif framing == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(ANSWER)
+        for piece in pieces:
+            is_chunk = framing == "chunked"
+            self.wfile.write(
+                b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunk else piece
+            )
+            self.server.written += len(piece)
+        if framing == "chunked":
+            self.wfile.write(b"0\r\n\r\n")
 
     do_POST = do_DELETE = do_GET
 
@@ -51,6 +73,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     holds = drops = False
+    status, headers, body = 200, {}, ANSWER  # bytes, or pieces to be written one by one
+    framing = "length"  # or "chunked", or "close"
+    written = 0  # bytes of bodies
 
     def __init__(self, certificate=None):
         super().__init__(("127.0.0.1", 0), Handler)

@@ -199,6 +199,18 @@ def test_a_failed_call_has_a_line(bot: Bot, chat: Chat, salesforce: Salesforce):
     assert broken["ms"] >= 0
 
 
+def test_an_answer_that_is_too_large_has_a_line(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.fault("Messages", "pad", padding_bytes=9 * 2**20)
+
+    chat.say("はい")
+
+    assert bot.messages().outcome == words("はい")
+    line = line_with(bot.service, error="AnswerTooLarge", chat=id_of_chat(bot))
+    assert (line["resource"], line["level"]) == ("System/Messages", "WARNING")
+
+
 def test_an_outage_is_not_told_poll_by_poll(
     bot: Bot, chat: Chat, salesforce: Salesforce
 ):
