@@ -18,7 +18,7 @@ from bridge.domain.errors import DatabaseUnavailable, UpstreamError, log_fault
 from bridge.outbound.backoff import Backoff
 from bridge.outbound.calls import Call
 from bridge.outbound.errors import CallCancelled, NoAnswerInTime
-from bridge.storage import ending, leases, notifications, readings, timeline
+from bridge.storage import ending, leases, readings, timeline
 from bridge.storage.leases import Lease
 from bridge.storage.marks import new_token
 from bridge.telemetry import logs, metrics
@@ -269,6 +269,3 @@ class Follower:
 def _names(types: Iterable[str]) -> list[str]:
     """Return event types as far as they look like such: what comes may be anything."""
     return [type_ if EVENT_TYPE.fullmatch(type_) else "?" for type_ in types]
-
-
-notifications.command("interrupt", interrupt)

@@ -31,6 +31,7 @@ from bridge.storage import (
 from bridge.storage.database import in_database
 from bridge.storage.leases import MARGIN_SECONDS, Lease
 from bridge.storage.marks import new_token
+from bridge.storage.notifications import Broadcast
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent.client import live_agent
 from bridge.upstreams.liveagent.errors import (
@@ -220,7 +221,7 @@ def _store(lease: Lease, new: _NewStart) -> Lease | None:
     if readings.record(lease, batch, outcome, **columns) is None:
         return None
     _settle_doubt(session, new)
-    notifications.tell("deliver", lease.session_id)
+    notifications.broadcast(Broadcast.SEND, lease.session_id)
     return leases.keep(lease.session_id, lease.token, lease.client_poll_timeout)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from bridge.chats import sender
+from bridge.chats import sender, supervisor
 from bridge.models import Session
 from bridge.storage import ending, notifications
 from bridge.storage.database import in_database
@@ -77,13 +77,22 @@ def forget(line_id: str) -> Forgotten:
     lets one of them do it. Chats that Salesforce could not be told of in time stay,
     so that it can be told later.
     """
+    supervisor.handle_broadcasts()
     ending.close(line_id)
-    deadline = time.monotonic() + TOLD_WITHIN_SECONDS
-    while (untold := _untold(line_id)) and time.monotonic() < deadline:
-        with notifications.listening(*map(notifications.chat, untold)) as bell:
-            for session_id in untold:
-                sender.kick(session_id)
-            bell.wait(LOOK_AGAIN_SECONDS)
+
+    def see_to_it() -> list[int]:
+        untold = _untold(line_id)
+        for session_id in untold:
+            sender.kick(session_id)
+        return untold
+
+    notifications.wait_until(
+        lambda untold: not untold,
+        see_to_it,
+        *map(notifications.chat, _untold(line_id)),
+        deadline=time.monotonic() + TOLD_WITHIN_SECONDS,
+        every=LOOK_AGAIN_SECONDS,
+    )
     return _remove_told(line_id)
 
 

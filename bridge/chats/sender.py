@@ -191,13 +191,12 @@ class _Sender:
         It is answered at about the time this POST was refused. Only where it is not
         is the chat given up for lost.
         """
-        deadline = time.monotonic() + LAST_WORDS_SECONDS
-        with notifications.listening(notifications.chat(self._session_id)) as bell:
-            while (left := deadline - time.monotonic()) > 0:
-                chat = ending.look(self._session_id)
-                if chat is None or not chat.is_open:
-                    break
-                bell.wait(left)
+        notifications.wait_until(
+            lambda chat: chat is None or not chat.is_open,
+            lambda: ending.look(self._session_id),
+            notifications.chat(self._session_id),
+            deadline=time.monotonic() + LAST_WORDS_SECONDS,
+        )
         ending.lost(self._session_id, exc)
 
     def _affinity_changed(self, parcel: Parcel) -> _Outcome:
@@ -266,6 +265,3 @@ class _Farewell:
         except UpstreamError as exc:
             logger.info("chat %s: deleting instead: %s", self._session_id, exc)
             live_agent().delete_session(credentials)
-
-
-notifications.command("deliver", kick)

@@ -17,7 +17,7 @@ from bridge.storage import agent_messages, customer_messages, ending, notificati
 from bridge.storage import opening as claims
 from bridge.storage.agent_messages import Look
 from bridge.storage.customer_messages import Fate, Ticket
-from bridge.storage.marks import digest, new_token
+from bridge.storage.marks import new_token
 from bridge.storage.opening import Reservation
 from bridge.storage.summary import ChatStatus
 from bridge.telemetry import logs, metrics
@@ -97,13 +97,13 @@ def open_chat(
 def _outcome(reservation: Reservation, deadline: float) -> Opened:
     """Wait until Salesforce has said yes or no, or has had its time."""
     session_id = reservation.session_id
-    with notifications.listening(notifications.chat(session_id)) as bell:
-        while True:
-            opened = Opened(ending.look(session_id))
-            left = deadline - time.monotonic()
-            if not opened.is_pending or left <= 0:
-                break
-            bell.wait(min(left, LOOK_AGAIN_SECONDS))
+    opened = notifications.wait_until(
+        lambda opened: not opened.is_pending,
+        lambda: Opened(ending.look(session_id)),
+        notifications.chat(session_id),
+        deadline=deadline,
+        every=LOOK_AGAIN_SECONDS,
+    )
     if opened.ok:
         return opened
     if opened.is_pending and reservation.mine:
@@ -129,39 +129,33 @@ def next_message(
     an `ack` that is too high.
     """
     deadline = time.monotonic() + random.uniform(*HOLD_SECONDS)  # noqa: S311
-    topic = notifications.words(digest(line_id))
     claim = new_token()
+    taken: Look | None = None
 
     def take() -> Look:
-        left = max(0.0, deadline - time.monotonic())
-        return agent_messages.take(
-            line_id,
-            claim=claim,
-            ack=ack,
-            hold_seconds=left,
-            alone=notifications.listeners(topic) == 1,
-        )
+        nonlocal taken
+        if taken is None or (is_connected() and not shutdown.is_stopping()):
+            left = max(0.0, deadline - time.monotonic())
+            taken = agent_messages.take(
+                line_id, claim=claim, ack=ack, hold_seconds=left
+            )
+        return taken
 
-    with (
-        metrics.messages_held.track_inprogress(),
-        notifications.listening(topic) as bell,
-    ):
-        look = take()
-        while look.words is None and not look.is_end and not shutdown.is_stopping():
-            in_time = bell.wait(deadline - time.monotonic())
-            if shutdown.is_stopping() or not is_connected():
-                look = Look(None, look.chat)
-                break
-            look = take()  # also at the end: the queue may have moved
-            if not in_time:
-                break
+    def is_enough(look: Look) -> bool:
+        found = look.words is not None or look.is_end
+        return found or shutdown.is_stopping() or not is_connected()
+
+    with metrics.messages_held.track_inprogress():
+        look = notifications.wait_until(
+            is_enough, take, notifications.messages_for(line_id), deadline=deadline
+        )
     logs.note_chat(look.chat.id if look.chat else None)
     return look
 
 
 def look_again(line_id: str) -> None:
     """Have this customer's waiting calls in this process see who is still there."""
-    notifications.ring_here(notifications.words(digest(line_id)))
+    notifications.publish_here(notifications.messages_for(line_id))
 
 
 def send_message(*, line_id: str, text: str, message_id: str | None) -> None:
@@ -192,17 +186,25 @@ def _fate(ticket: Ticket, deadline: float) -> str:
     """Wait for a row's fate; PENDING when the time is over."""
     if ticket.fate == Fate.SENT:
         return ticket.fate
-    with notifications.listening(notifications.chat(ticket.session_id)) as bell:
-        if ticket.fate == Fate.ANOTHERS:
-            bell.wait(ANOTHERS_SECONDS)
-            return Fate.PENDING
-        while (left := deadline - time.monotonic()) > 0:
-            sender.kick(ticket.session_id)
-            fate = customer_messages.fate(ticket.row_id)
-            if fate != Fate.PENDING:
-                return fate
-            bell.wait(min(left, LOOK_AGAIN_SECONDS))
-    return customer_messages.give_up(ticket.row_id)
+    if ticket.fate == Fate.ANOTHERS:
+        with notifications.subscribe(notifications.chat(ticket.session_id)) as changes:
+            changes.wait(ANOTHERS_SECONDS)
+        return Fate.PENDING
+
+    def look() -> str:
+        sender.kick(ticket.session_id)
+        return customer_messages.fate(ticket.row_id)
+
+    fate = notifications.wait_until(
+        lambda fate: fate != Fate.PENDING,
+        look,
+        notifications.chat(ticket.session_id),
+        deadline=deadline,
+        every=LOOK_AGAIN_SECONDS,
+    )
+    if fate == Fate.PENDING:
+        return customer_messages.give_up(ticket.row_id)
+    return fate
 
 
 def _raise_for_dropped(ticket: Ticket) -> None:
@@ -228,9 +230,10 @@ def close_chat(*, line_id: str) -> ChatStatus | None:
 
 
 def _wait_for_farewell(session_id: int, *, until: float) -> None:
-    with notifications.listening(notifications.chat(session_id)) as bell:
-        while (left := until - time.monotonic()) > 0:
-            chat = ending.look(session_id)
-            if chat is None or not chat.farewell:
-                return
-            bell.wait(min(left, LOOK_AGAIN_SECONDS))
+    notifications.wait_until(
+        lambda chat: chat is None or not chat.farewell,
+        lambda: ending.look(session_id),
+        notifications.chat(session_id),
+        deadline=until,
+        every=LOOK_AGAIN_SECONDS,
+    )

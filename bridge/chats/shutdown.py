@@ -35,7 +35,7 @@ def begin() -> None:
     """Begin to stop: everybody who waits here looks up."""
     _begun_at.append(time.monotonic())
     _event.set()
-    notifications.ring_all_here()
+    notifications.notify_all_here()
 
 
 def on_sigterm() -> None:

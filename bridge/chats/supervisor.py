@@ -2,7 +2,7 @@
 
 One supervisor in each server process: it takes up chats that nobody polls, so that
 a restart goes on by itself, ends the chats whose time is up, restarts senders whose
-process died, and rings bells whose ring may have been lost.
+process died, and publishes again what may have been lost.
 """
 
 import functools
@@ -22,7 +22,8 @@ from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.outbound import calls
 from bridge.storage import agent_messages, ending, notifications
 from bridge.storage.database import in_database
-from bridge.storage.marks import digest, from_now
+from bridge.storage.marks import from_now
+from bridge.storage.notifications import Broadcast
 from bridge.telemetry import heartbeats
 from bridge.upstreams.liveagent.events import Reason, State
 
@@ -38,13 +39,20 @@ MOST_AT_ONCE = 200  # chats taken up in one look; others leave some to us
 @functools.cache
 def start() -> None:
     """Begin to look after chats in this process; a second call changes nothing."""
+    handle_broadcasts()
     for loop, seconds in (
         (look_after_chats, LOOK_SECONDS),
         (calls.cut_overdue, CUT_SECONDS),
-        (ring_missed_bells, SAFETY_NET_SECONDS),
+        (republish_lost, SAFETY_NET_SECONDS),
     ):
         threading.Thread(target=_every, args=(seconds, loop), daemon=True).start()
-    threading.Thread(target=notifications.relay, daemon=True).start()
+    threading.Thread(target=notifications.follow_other_processes, daemon=True).start()
+
+
+def handle_broadcasts() -> None:
+    """Do in this process what is broadcast about chats."""
+    notifications.on_broadcast(Broadcast.SEND, sender.kick)
+    notifications.on_broadcast(Broadcast.LOOK, reader.interrupt)
 
 
 def _every(seconds: float, work: Callable[[], None]) -> None:
@@ -74,10 +82,10 @@ def look_after_chats() -> None:
         sender.kick(session_id)
 
 
-def ring_missed_bells() -> None:
-    """Ring for words that are there although somebody here still waits for them."""
-    for topic in _missed():
-        notifications.ring_here(topic)
+def republish_lost() -> None:
+    """Notify those who still wait here although there is something for them."""
+    for line_id in _awaited_in_vain():
+        notifications.publish_here(notifications.messages_for(line_id))
 
 
 @in_database
@@ -118,17 +126,17 @@ def _unsent() -> list[int]:
 
 
 @in_database
-def _missed() -> list[str]:
-    """Return the topics awaited here that have words or an end to them."""
-    awaited = set(notifications.awaited("words:"))
+def _awaited_in_vain() -> set[str]:
+    """Return the customers awaited here who have messages or whose chat has ended."""
+    awaited = notifications.awaited_line_ids()
     if not awaited:
-        return []
+        return set()
     unclaimed = Q(claimed_until=None) | Q(claimed_until__lt=Now())
-    words = AgentMessage.objects.filter(unclaimed)
-    ended = Session.objects.filter(ended_at__gt=from_now(-JUST_ENDED_SECONDS))
-    line_ids = {
-        *words.values_list("line_id", flat=True),
+    messages = AgentMessage.objects.filter(unclaimed, line_id__in=awaited)
+    ended = Session.objects.filter(
+        line_id__in=awaited, ended_at__gt=from_now(-JUST_ENDED_SECONDS)
+    )
+    return {
+        *messages.values_list("line_id", flat=True).distinct(),
         *ended.values_list("line_id", flat=True),
     }
-    topics = {notifications.words(digest(line_id)) for line_id in line_ids}
-    return sorted(topics & awaited)

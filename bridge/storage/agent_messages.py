@@ -14,7 +14,6 @@ from django.conf import settings
 from bridge.domain.errors import InvalidRequest
 from bridge.storage import notifications
 from bridge.storage.database import in_database_stepwise
-from bridge.storage.marks import digest
 from bridge.storage.sql import Script, Statement, moment
 from bridge.storage.summary import COLUMNS, ChatStatus
 
@@ -130,12 +129,10 @@ def take(
     claim: int,
     ack: int | None,
     hold_seconds: float,
-    alone: bool = False,
 ) -> Look:
     """Return the oldest words, claimed for the caller unless he acknowledges.
 
-    `hold_seconds` is how long the bot will still be here when there are none,
-    `alone` that no other call of it waits: with this one answered it is gone.
+    `hold_seconds` is how long the bot will still be here when there are none.
     Raises InvalidRequest for an `ack` above the highest id handed out.
     """
     if ack is not None:
@@ -157,7 +154,9 @@ def take(
         claim = 0
     elif claimed_by != claim:
         return Look(None, status, on_loan=True)
-    if alone and hold_seconds > bot_absence_margin():
+    if hold_seconds > bot_absence_margin():
+        # It is gone with this answer. Another call of it, if there is one, is notified
+        # when this one is out, and says again how long it will be here.
         BOT_SEEN(hold=0, id=session_id)
     return Look(Handout(word_id, line_id, text, agent, moment(at), claim), status)
 
@@ -186,11 +185,11 @@ def _acknowledge(line_id: str, ack: int) -> None:
 def delivered(words: Handout) -> None:
     """Delete words whose answer is out."""
     DELETE(id=words.id)
-    notifications.ring(notifications.words(digest(words.line_id)))
+    notifications.publish(notifications.messages_for(words.line_id))
 
 
 @in_database_stepwise
 def not_delivered(words: Handout) -> None:
     """Give words back whose answer went nowhere."""
     GIVE_BACK(id=words.id, claim=words.claim)
-    notifications.ring(notifications.words(digest(words.line_id)))
+    notifications.publish(notifications.messages_for(words.line_id))

@@ -231,7 +231,7 @@ def drop(session_id: int, rows: QuerySet[VisitorMessage]) -> None:
     Session.objects.filter(pk=session_id).update(
         undelivered=F("undelivered") + promised
     )
-    notifications.ring(notifications.chat(session_id))
+    notifications.publish(notifications.chat(session_id))
 
 
 @in_database

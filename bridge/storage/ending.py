@@ -15,7 +15,8 @@ from bridge.domain.timeline import EndedBy, Fact, Facts, Kind
 from bridge.models import AgentMessage, Session
 from bridge.storage import customer_messages, notifications, timeline
 from bridge.storage.database import in_database, in_database_stepwise
-from bridge.storage.marks import digest, from_now
+from bridge.storage.marks import from_now
+from bridge.storage.notifications import Broadcast
 from bridge.storage.sql import Statement
 from bridge.storage.summary import COLUMNS, ChatStatus
 from bridge.telemetry import metrics
@@ -77,13 +78,13 @@ def finish(
             farewell=session.farewell,
             farewell_until=from_now(FAREWELL_PATIENCE_SECONDS),
         )
-        notifications.tell("deliver", session_id)
+        notifications.broadcast(Broadcast.SEND, session_id)
     else:
         erase(session_id)
     if not (session.farewell and session.established_at):
         customer_messages.drop_unsent(session_id)
-    notifications.ring(notifications.words(digest(session.line_id)))
-    notifications.ring(notifications.chat(session_id))
+    notifications.publish(notifications.messages_for(session.line_id))
+    notifications.publish(notifications.chat(session_id))
     transaction.on_commit(partial(metrics.chat_ended, reason))
     # This is a database thread, which works for one chat after the other.
     logger.info("chat %s ended: %s", session_id, reason, extra={"chat": session_id})
@@ -98,9 +99,9 @@ def erase(session_id: int) -> None:
     session = Session.objects.filter(pk=session_id).first()
     if session is None:  # the customer has been forgotten
         return
-    notifications.tell("interrupt", session_id)
-    notifications.ring(notifications.chat(session_id))
-    notifications.ring(notifications.words(digest(session.line_id)))
+    notifications.broadcast(Broadcast.LOOK, session_id)
+    notifications.publish(notifications.chat(session_id))
+    notifications.publish(notifications.messages_for(session.line_id))
 
 
 @in_database

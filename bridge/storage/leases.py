@@ -16,6 +16,7 @@ from bridge.models import Session
 from bridge.storage import ending, notifications, timeline
 from bridge.storage.database import in_database, in_database_stepwise
 from bridge.storage.marks import from_now
+from bridge.storage.notifications import Broadcast
 from bridge.storage.sql import Statement
 from bridge.upstreams.liveagent.events import Reason, Standing, State
 from bridge.upstreams.liveagent.protocol import Credentials
@@ -148,7 +149,7 @@ def want_reconnection(session_id: int, affinity_token: str) -> bool:
     if here.filter(reconnecting=False).update(reconnecting=True):
         timeline.note(session_id, Kind.RECONNECTING, resource="Chasitor/ChatMessage")
     if here.exists():
-        notifications.tell("interrupt", session_id)
+        notifications.broadcast(Broadcast.LOOK, session_id)
     return session.exists()
 
 
@@ -174,4 +175,4 @@ def end_reconnection(lease: Lease) -> None:
     if own.filter(reconnecting=True).exists():
         timeline.note(lease.session_id, Kind.STAYED)
     own.update(reconnecting=False, send_until=None)
-    notifications.tell("deliver", lease.session_id)
+    notifications.broadcast(Broadcast.SEND, lease.session_id)

@@ -154,7 +154,7 @@ def sent(
     that counts as told; `told` says that the caller is that waiter.
     """
     own = NOTE_SENT(id=session_id, token=token, row_id=row_id, told=told).row
-    notifications.ring(notifications.chat(session_id))
+    notifications.publish(notifications.chat(session_id))
     if own is None or own[0]:
         return None
     return following(session_id, token)
@@ -173,7 +173,7 @@ def renumber(session_id: int, token: int, parcel: Parcel, sequence: int) -> bool
 def note_arrival(session_id: int, row_id: int) -> None:
     """Note that words in doubt have turned out to be with Salesforce."""
     Statement(SENT)(row_id=row_id, told=False)
-    notifications.ring(notifications.chat(session_id))
+    notifications.publish(notifications.chat(session_id))
 
 
 def take_number_back(session_id: int, token: int, parcel: Parcel) -> None:

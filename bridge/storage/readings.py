@@ -14,7 +14,8 @@ from bridge.models import Session
 from bridge.storage import customer_messages, ending, notifications, timeline
 from bridge.storage.database import in_database, in_database_stepwise
 from bridge.storage.leases import MARGIN_SECONDS, Lease
-from bridge.storage.marks import digest, new_token
+from bridge.storage.marks import new_token
+from bridge.storage.notifications import Broadcast
 from bridge.storage.sql import Parameter, Script
 from bridge.upstreams.liveagent.events import Outcome, State
 from bridge.upstreams.liveagent.protocol import Batch
@@ -165,12 +166,12 @@ def _ring(lease: Lease, outcome: Outcome) -> None:
         tell = standing.needs_farewell
         ending.finish(lease.session_id, standing.reason, tell=tell, facts=outcome.end)
     elif standing.state != lease.standing.state:
-        notifications.ring(notifications.chat(lease.session_id))
+        notifications.publish(notifications.chat(lease.session_id))
         if standing.state == State.ESTABLISHED and customer_messages.unsent_exists(
             lease.session_id
         ):
-            notifications.tell(
-                "deliver", lease.session_id
+            notifications.broadcast(
+                Broadcast.SEND, lease.session_id
             )  # what was said in the queue
     if outcome.words:
-        notifications.ring(notifications.words(digest(lease.line_id)))
+        notifications.publish(notifications.messages_for(lease.line_id))

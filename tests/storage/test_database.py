@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection, connections
+from django.db import connections
 from django.db.utils import InterfaceError, OperationalError
 
 from bridge.domain.errors import DatabaseUnavailable
@@ -18,13 +18,8 @@ BROKEN = [OperationalError, InterfaceError]
 
 
 @pytest.fixture(autouse=True)
-def _one_thread(monkeypatch):
-    """Give the test a database thread of its own, and close its connection."""
-    with ThreadPoolExecutor(1, initializer=database._begin) as executor:
-        monkeypatch.setattr(database, "_executor", lambda: executor)
-        monkeypatch.setattr(database, "RECONNECT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
-        yield
-        executor.submit(lambda: connection.close()).result(10)
+def _no_pauses(monkeypatch):
+    monkeypatch.setattr(database, "RECONNECT_PAUSES_SECONDS", (0.0, 0.0, 0.0))
 
 
 @in_database

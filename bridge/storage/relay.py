@@ -1,0 +1,137 @@
+"""How does what one process says reach the others?
+
+Over PostgreSQL's NOTIFY. SQLite is for one machine: there a look at its change
+counter a few times a second stands in for it, and says only that something was
+written.
+"""
+
+import contextlib
+import logging
+import secrets
+import select
+import time
+from collections.abc import Callable
+
+from django.db import connection
+
+from bridge.storage.database import run_on_database_thread
+from bridge.telemetry import heartbeats
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "bridge"
+RELAY = "relay"  # the loop's name
+GREETING = "hello"
+GREET_SECONDS = 2.0
+PEER_SECONDS = 10.0  # how long a process counts as there after its last word
+RECONNECT_SECONDS = 1.0
+SQLITE_LOOK_SECONDS = 0.25
+
+# Marks what we have said ourselves.
+PROCESS = secrets.token_hex(4)
+
+
+class _Peers:
+    """Which other processes there are: alone, one need not tell anybody."""
+
+    def __init__(self) -> None:
+        # Until the others have had time to greet, they are taken to be there.
+        self._until = time.monotonic() + PEER_SECONDS
+        self._known: dict[str, float] = {}
+
+    def are_there(self) -> bool:
+        """Whether anybody has been heard of lately."""
+        return time.monotonic() < self._until
+
+    def heard(self, process: str) -> bool:
+        """Note a word of another process; True when that is new to us."""
+        now = time.monotonic()
+        is_new = self._known.get(process, 0.0) < now
+        self._until = self._known[process] = now + PEER_SECONDS
+        return is_new
+
+
+_peers = _Peers()
+
+
+def send(message: str) -> None:
+    """Tell all other processes, once the transaction commits."""
+    if connection.vendor == "postgresql" and _peers.are_there():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_notify(%s, %s)", [CHANNEL, f"{PROCESS}:{message}"]
+            )
+
+
+def run(receive: Callable[[str], None], missed: Callable[[], None]) -> None:
+    """Call `receive` with what others send, for as long as this process lives.
+
+    `missed` is called whenever something may have been sent unheard.
+    """
+    heartbeats.beat(RELAY)
+    while True:
+        try:
+            if connection.vendor == "sqlite":
+                _follow_sqlite(missed)
+            else:
+                _follow_postgresql(receive, missed)
+        except Exception as exc:  # the driver's own errors come through here as well
+            logger.warning("wake-ups: listening anew after %s", type(exc).__name__)
+        with contextlib.suppress(Exception):
+            connection.close()
+        missed()
+        time.sleep(RECONNECT_SECONDS)
+
+
+def _follow_postgresql(
+    receive: Callable[[str], None], missed: Callable[[], None]
+) -> None:
+    """Listen on a connection of our own until it breaks."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANNEL}")
+        missed()
+        greet_at = 0.0
+        while True:
+            if time.monotonic() >= greet_at:
+                # It also shows whether the other end of the connection is there.
+                cursor.execute(f"NOTIFY {CHANNEL}, '{PROCESS}:{GREETING}'")
+                greet_at = time.monotonic() + GREET_SECONDS
+                heartbeats.beat(RELAY)
+            if select.select([connection.connection.fileno()], [], [], GREET_SECONDS)[
+                0
+            ]:
+                connection.connection.poll()
+            if _hear(connection.connection.notifies, receive):
+                greet_at = 0.0
+
+
+def _hear(notifies: list[object], receive: Callable[[str], None]) -> bool:
+    """Pass on what others have said; whether somebody new was among them."""
+    somebody_new = False
+    while notifies:
+        payload: str = notifies.pop(0).payload  # type: ignore[attr-defined]
+        process, _, message = payload.partition(":")
+        if process == PROCESS:
+            continue
+        somebody_new |= _peers.heard(process)
+        if message != GREETING:
+            receive(message)
+    return somebody_new
+
+
+def _follow_sqlite(missed: Callable[[], None]) -> None:
+    """Look whether another process has written; our own writes do not show."""
+    seen = run_on_database_thread(_data_version)
+    while True:
+        time.sleep(SQLITE_LOOK_SECONDS)
+        version = run_on_database_thread(_data_version)
+        heartbeats.beat(RELAY)
+        if version != seen:
+            missed()
+        seen = version
+
+
+def _data_version() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA data_version")
+        return int(cursor.fetchone()[0])
