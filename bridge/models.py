@@ -134,6 +134,11 @@ class Session(models.Model):
                 condition=~Q(farewell=""),
                 name="farewells_still_to_say",
             ),
+            models.Index(
+                fields=("ended_at",),
+                condition=Q(ended_at__isnull=False),
+                name="ended_chats_by_their_end",
+            ),
         )
 
     def __str__(self) -> str:
