@@ -102,17 +102,17 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "bridge.api.access_log.RequestLines",
-    "bridge.pages.Probes",
+    "bridge.api.probes.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "bridge.pages.PagesOnDatabaseThreads",
-    "bridge.pages.PagesWithoutNul",
-    "bridge.pages.PageSession",
-    "bridge.pages.PageLocale",
+    "bridge.api.pages.PagesOnDatabaseThreads",
+    "bridge.api.pages.PagesWithoutNul",
+    "bridge.api.pages.PageSession",
+    "bridge.api.pages.PageLocale",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "bridge.pages.PageAuthentication",
-    "bridge.pages.PageMessages",
+    "bridge.api.pages.PageAuthentication",
+    "bridge.api.pages.PageMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
@@ -132,7 +132,7 @@ ROOT_URLCONF = "liveagent_api.urls"
 WSGI_APPLICATION = "liveagent_api.wsgi.application"
 APPEND_SLASH = False
 
-PASSWORD_HASHERS = ["bridge.logins.Hasher"]
+PASSWORD_HASHERS = ["bridge.api.logins.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -203,7 +203,7 @@ LOGGING = {
         # In place of Django's own handlers, which write exceptions out.
         "django": {"handlers": []},
         "django.server": {"handlers": [], "level": "CRITICAL"},
-        # Each answer has a line of bridge.request_lines; here only what broke.
+        # Each answer has a line of bridge.api.access_log; here only what broke.
         "django.request": {"level": "ERROR", "filters": ["errors"]},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "gunicorn.error": {"handlers": ["out"]},

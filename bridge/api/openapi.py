@@ -24,7 +24,7 @@ from bridge.api.requests import (
     Send,
 )
 from bridge.chats.services import FULL
-from bridge.operations import health
+from bridge.operations import readiness
 from bridge.telemetry.reachability import REACHABLE, UNKNOWN, UNREACHABLE
 from bridge.upstreams.liveagent.events import Reason, State
 
@@ -325,8 +325,8 @@ def _readiness(status: str, reasons: Json, unanswered: Json) -> Json:
 
 
 def _reasons() -> Json:
-    known = _one_of(health.STOPPING, health.UNREACHABLE, health.UNMIGRATED)
-    silent = {**TEXT, "pattern": f"^{health.STANDS_STILL}: "}
+    known = _one_of(readiness.STOPPING, readiness.UNREACHABLE, readiness.UNMIGRATED)
+    silent = {**TEXT, "pattern": f"^{readiness.STANDS_STILL}: "}
     return {"type": "array", "minItems": 1, "items": {"anyOf": [known, silent]}}
 
 

@@ -1,12 +1,11 @@
 """The four endpoints, their description and the metrics, without a trailing slash.
 
-The probes are answered before any of these, by `middleware`.
+The probes are answered before any of these, by `probes.Probes`.
 """
 
 from django.urls import path
 
-from bridge.api import views
-from bridge.operations import health
+from bridge.api import probes, views
 
 urlpatterns = [
     path("init", views.init, name="init"),
@@ -14,5 +13,5 @@ urlpatterns = [
     path("send", views.send, name="send"),
     path("close", views.close, name="close"),
     path("openapi.json", views.description, name="description"),
-    path("metrics", health.prometheus, name="metrics"),
+    path("metrics", probes.prometheus, name="metrics"),
 ]

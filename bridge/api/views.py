@@ -16,8 +16,8 @@ from bridge.api import connection
 from bridge.api import requests as bodies
 from bridge.api.delivery import DeliveringResponse
 from bridge.api.endpoint import answer, bad, endpoint, reading, without_body
+from bridge.api.pages import is_page
 from bridge.chats import services
-from bridge.pages import is_page
 from bridge.storage.agent_messages import Handout
 from bridge.storage.summary import ChatStatus
 from bridge.telemetry import metrics

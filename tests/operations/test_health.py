@@ -11,9 +11,10 @@ import pytest
 import requests
 from django.test import RequestFactory
 
+from bridge.api import probes
 from bridge.chats import shutdown, supervisor
 from bridge.domain.errors import DatabaseUnavailable
-from bridge.operations import health
+from bridge.operations import readiness
 from bridge.operations.singleflight import SharedLook
 from bridge.telemetry import heartbeats, reachability
 from tests.harness import described
@@ -183,12 +184,12 @@ def test_a_stopping_process_is_not_ready(own_service: OwnService):
 
 
 def readyz():
-    return health.readyz(RequestFactory().get("/readyz"))
+    return probes.readyz(RequestFactory().get("/readyz"))
 
 
 @pytest.fixture
 def sound_database(monkeypatch):
-    monkeypatch.setattr(health, "_look_at_database", health._Database)
+    monkeypatch.setattr(readiness, "_look_at_database", readiness.Readiness)
     monkeypatch.setattr(heartbeats, "_beats", {})
 
 

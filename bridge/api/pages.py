@@ -18,13 +18,10 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 
-from bridge import logins
+from bridge.api import logins
 from bridge.api.connection import LITTLE_DRAINED, EarlyAnswer, body_of
 from bridge.domain.errors import BridgeError
-from bridge.operations import health
 from bridge.storage.database import run_on_database_thread
-
-Probe = Callable[[HttpRequest], HttpResponse]
 
 ADMIN = "/admin/"
 LOGIN = "/admin/login/"
@@ -32,21 +29,6 @@ TOO_MANY_LOGINS = """\
 パスワードの試行が多すぎます。{0} 秒後にもう一度お試しください。
 Too many passwords were tried. Try again in {0} seconds.
 """
-PROBES: dict[str, Probe] = {"/healthz": health.healthz, "/readyz": health.readyz}
-
-
-class Probes:
-    """Answer the platform's probes before anything else can refuse them.
-
-    They come over plain http and name an address instead of a host, so neither the
-    redirect to https nor HOST is for them.
-    """
-
-    def __init__(self, get_response: Probe) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return PROBES.get(request.path_info, self._get_response)(request)
 
 
 def is_page(request: HttpRequest) -> bool:

@@ -1,0 +1,59 @@
+"""Can this process do its work, and if not, why?
+
+Not ready is what another process could do better or what makes this one useless. An
+unreachable Salesforce is neither, and is not called. The answer is there in a few
+seconds whatever has broken.
+"""
+
+from dataclasses import dataclass
+
+from django.db import DatabaseError
+
+from bridge.chats import shutdown
+from bridge.domain.errors import DatabaseUnavailable
+from bridge.operations import deployment, tables
+from bridge.operations.singleflight import SharedLook
+from bridge.storage.database import in_database_stepwise
+from bridge.telemetry import heartbeats
+
+ANSWER_SECONDS = 2.0
+
+STOPPING = "stopping"
+UNREACHABLE = "database unreachable"
+UNMIGRATED = "migrations missing"
+STANDS_STILL = "supervisor stands still"
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Why a process is not ready, and the deployment's chats that Salesforce does not
+    answer for; None: they could not be counted."""
+
+    reasons: tuple[str, ...] = ()
+    unanswered_chats: int | None = None
+
+
+def look() -> Readiness:
+    """Look at the database, the supervisor's loops and whether the process stops."""
+    database = _look_at_database()
+    silent = [f"{STANDS_STILL}: {loop}" for loop in heartbeats.silent()]
+    stopping = [STOPPING] if shutdown.is_stopping() else []
+    return Readiness((*database.reasons, *silent, *stopping), database.unanswered_chats)
+
+
+def _look_at_database() -> Readiness:
+    try:
+        return _shared.within(ANSWER_SECONDS)
+    except (DatabaseUnavailable, DatabaseError, TimeoutError):
+        return Readiness((UNREACHABLE,))
+
+
+@in_database_stepwise
+def _look() -> Readiness:
+    if not tables.are_migrated():
+        return Readiness((UNMIGRATED,))
+    open_chats = deployment.open_chats().values()
+    return Readiness(unanswered_chats=sum(of.unanswered for of in open_chats))
+
+
+_shared = SharedLook(_look)
