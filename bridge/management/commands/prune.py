@@ -10,6 +10,7 @@ from django.core.management.base import CommandParser
 
 from bridge.chats import retention
 from bridge.management.database_command import DatabaseCommand
+from bridge.storage.retention import count_ended_before
 
 MOST_DAYS = 36_500
 
@@ -35,7 +36,7 @@ class Command(DatabaseCommand):
     def handle(self, *args: Any, days: int, dry_run: bool, **options: Any) -> None:
         """Say how many."""
         if dry_run:
-            found = retention.count_prunable(days)
+            found = count_ended_before(days)
             self.stdout.write(f"chats that would be removed: {found}")
         else:
             self.stdout.write(f"chats removed: {retention.prune(days)}")
