@@ -81,7 +81,7 @@ class Dynos:
         """Replace one after the other: SIGTERM, and a successor at the same moment."""
         while time.monotonic() < until:
             old = self.running[0]
-            stopping = asyncio.create_task(asyncio.to_thread(old.stop))
+            stopping = asyncio.create_task(asyncio.to_thread(old.retire))
             await asyncio.to_thread(self.start)
             self.running.remove(old)
             self.stops.append(await stopping)

@@ -24,6 +24,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--client-poll-timeout-seconds", type=int, default=40)
     parser.add_argument("--connection-timeout-seconds", type=float, default=45)
     parser.add_argument("--auto-accept", action="store_true")
+    parser.add_argument("--greeting", help="what is said where chats are accepted so")
     options = parser.parse_args(arguments)
     if options.tls_key and not options.tls_cert:
         parser.error("--tls-key needs --tls-cert")
@@ -41,6 +42,7 @@ async def serve(options: argparse.Namespace) -> None:
         client_poll_timeout_seconds=options.client_poll_timeout_seconds,
         connection_timeout_seconds=options.connection_timeout_seconds,
         auto_accept=options.auto_accept,
+        greeting=options.greeting,
     )
     address = Address(options.host, options.port, options.tls_cert, options.tls_key)
     print(f"simulator: {await listen(address, switches)}", flush=True)

@@ -11,24 +11,22 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent
-RUN = TOP / "run"
+from simulator.processes import ROOT, SERVICE, SIMULATOR, NotStarted, Server
+
+RUN = Path(os.environ.get("RUN_FOLDER", ROOT / "run"))
 PORT = os.environ.get("PORT", "8000")
 SIMULATOR_PORT = os.environ.get("SIMULATOR_PORT", "8100")
-SERVICE = f"http://127.0.0.1:{PORT}"
-SIMULATOR = f"http://127.0.0.1:{SIMULATOR_PORT}"
-PATIENCE_SECONDS = 30.0
-STOP_SECONDS = 10.0
+SERVICE_URL = f"http://127.0.0.1:{PORT}"
+SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
+GREETING = "お問い合わせありがとうございます。ご用件をどうぞ。"
 
-ADMIN = """
+PREPARE = """
 from django.contrib.auth.models import User
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
 user, _ = User.objects.get_or_create(username="admin")
 user.is_staff = user.is_superuser = True
 user.set_password(input())
@@ -36,14 +34,14 @@ user.save()
 """
 
 WELCOME = """
-Both are running. In another terminal, open a chat as the LINE bot does:
+Both are running. In another terminal, open a chat as the LINE bot does, and fetch
+what the agent says first:
 
   curl -H 'Content-Type: application/json' {service}/init \\
        -d '{{"line_id": "U1", "display_name": "花子"}}'
+  curl -H 'Content-Type: application/json' {service}/messages -d '{{"line_id": "U1"}}'
 
-accept it as the agent in a browser:  {simulator}/
-
-and talk:
+Answer; the agent reads it, and writes back, in a browser:  {simulator}/
 
   curl -H 'Content-Type: application/json' {service}/send \\
        -d '{{"line_id": "U1", "message": "こんにちは"}}'
@@ -60,7 +58,7 @@ def environment() -> dict[str, str]:
     """Return what a deployment would set, with made-up ids."""
     return {
         **os.environ,
-        "LIVEAGENT_HOST": SIMULATOR,
+        "LIVEAGENT_HOST": SIMULATOR_URL,
         "LIVEAGENT_ORGANIZATION_ID": "00D000000000001",
         "LIVEAGENT_DEPLOYMENT_ID": "572000000000001",
         "LIVEAGENT_BUTTON_ID": "573000000000001",
@@ -76,80 +74,41 @@ def prepare(env: dict[str, str]) -> str:
     """Bring the database up to date; returns the admin's password for this run."""
     RUN.mkdir(exist_ok=True)
     password = secrets.token_urlsafe(9)
-    manage = [sys.executable, "manage.py"]
-    for arguments, typed in (
-        (["migrate", "--verbosity", "0"], ""),
-        (["shell", "--verbosity", "0", "-c", ADMIN], password),
-    ):
-        subprocess.run(  # noqa: S603  (our own commands)
-            manage + arguments, cwd=TOP, env=env, input=typed, text=True, check=True
-        )
-    return password
-
-
-@contextmanager
-def running(arguments: list[str], env: dict[str, str], url: str) -> Iterator[None]:
-    """Run a server in a session of its own until the block is left.
-
-    Ctrl-C reaches this process alone, which then stops both in order.
-    """
-    command = [sys.executable, "-m", *arguments]
-    process = subprocess.Popen(  # noqa: S603  (our own commands)
-        command, cwd=TOP, env=env, start_new_session=True
+    subprocess.run(  # noqa: S603  (our own command)
+        [sys.executable, "manage.py", "shell", "--verbosity", "0", "-c", PREPARE],
+        cwd=ROOT,
+        env=env,
+        input=password,
+        text=True,
+        check=True,
     )
-    try:
-        wait_for(url, process)
-        yield
-    finally:
-        stop(process)
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until something answers at `url`; exits where the process did not."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            sys.exit(f"{url} could not be started; is the port in use?")
-        try:
-            urllib.request.urlopen(url, timeout=1)  # noqa: S310  (loopback)
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    sys.exit(f"{url} did not answer")
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop a server and whatever it started."""
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    return password
 
 
 def main() -> None:
     """Start both, say how to try them, and wait for Ctrl-C."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     env = environment()
-    print("preparing the database ...", flush=True)
-    password = prepare(env)
-    simulator = ["simulator", "--port", SIMULATOR_PORT]
-    service = ["gunicorn", "-c", "gunicorn.conf.py", "liveagent_api.wsgi"]
+    options = ("--port", SIMULATOR_PORT, "--auto-accept", "--greeting", GREETING)
+    simulator = Server([*SIMULATOR, *options], env, url=SIMULATOR_URL)
+    service = Server(SERVICE, env, url=f"{SERVICE_URL}/healthz")
     try:
-        with (
-            running(simulator, env, f"{SIMULATOR}/"),
-            running(service, env, f"{SERVICE}/healthz"),
-        ):
-            said = {"service": SERVICE, "simulator": SIMULATOR, "password": password}
-            print(WELCOME.format(**said), flush=True)
+        with ExitStack() as running:
+            print("preparing the database ...", flush=True)
+            password = prepare(env)
+            # Without the simulator no poll is held that the service would wait for.
+            for server in (service, simulator):
+                running.callback(server.stop)
+            simulator.start()
+            service.start()
+            said = {"service": SERVICE_URL, "simulator": SIMULATOR_URL}
+            print(WELCOME.format(**said, password=password), flush=True)
             while True:
                 signal.pause()
     except KeyboardInterrupt:
         print("\nstopped")
+    except NotStarted as exc:
+        sys.exit(str(exc))
 
 
 if __name__ == "__main__":

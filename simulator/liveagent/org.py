@@ -81,6 +81,8 @@ class Org:
             chat.fail("Unavailable")
         elif self.switches.auto_accept:
             chat.accept(AUTO_AGENT)
+            if self.switches.greeting:
+                chat.say([self.switches.greeting])
         elif chat.queue_position > 0:
             self._in_queue[chat.id] = chat
 

@@ -16,6 +16,7 @@ class LiveAgentSwitches(Switches):
     client_poll_timeout_seconds: int = 40
     connection_timeout_seconds: float = 45
     auto_accept: bool = False
+    greeting: str | None = None
     agents_available: bool = True
     queue_position: int = 0
     estimated_wait_seconds: int = -1

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from simulator.processes import ROOT
 from tests.conftest import begin_chat, new_line_id
 from tests.harness.bot import BAD_REQUEST, CLOSED, CONNECTED, END, SENT, Bot, words
 from tests.harness.environment import service_environment
-from tests.harness.processes import ROOT
 from tests.harness.salesforce import Chat, Salesforce
 from tests.harness.service import Service
 from tests.harness.waiting import until

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.migrations import operations
 from django.db.migrations.loader import MigrationLoader
 
-from tests.harness.processes import ROOT
+from simulator.processes import ROOT
 from tests.harness.service import COMMAND
 
 # The last migration of which dynos may still be running when a release migrates.

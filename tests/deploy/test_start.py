@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from simulator.processes import ROOT, free_port
 from tests.harness.databases import Databases
 from tests.harness.environment import service_environment
-from tests.harness.processes import ROOT, free_port
 from tests.harness.service import COMMAND, Service
 
 MALFORMED = {

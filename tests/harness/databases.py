@@ -17,8 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 
+from simulator.processes import ROOT
 from tests.harness.environment import service_environment
-from tests.harness.processes import ROOT
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """The simulator of Salesforce, and the agent at its other side."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from simulator.processes import SIMULATOR, Server
 from tests.harness.environment import service_environment
-from tests.harness.processes import Server
 from tests.harness.waiting import until
 
 Json = dict[str, Any]
@@ -21,7 +20,7 @@ class Simulator:
     """The simulator's process."""
 
     def __init__(self, log: Path, *arguments: str) -> None:
-        command = (sys.executable, "-m", "simulator", "--port", "0", *arguments)
+        command = (*SIMULATOR, "--port", "0", *arguments)
         self.server = Server(command, service_environment(), log)
 
     @property

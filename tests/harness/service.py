@@ -5,9 +5,9 @@ from pathlib import Path
 
 import requests
 
+from simulator.processes import Server, free_port
 from tests.harness.databases import Database
 from tests.harness.environment import service_environment
-from tests.harness.processes import Server, free_port
 from tests.harness.waiting import until
 
 COMMAND = (sys.executable, "serve.py", "liveagent_api.wsgi")

@@ -7,10 +7,10 @@ import sys
 import pytest
 import requests
 
+from simulator.processes import ROOT
 from tests.conftest import begin_chat, new_line_id
 from tests.harness.bot import CONNECTED, END, SENT, Bot
 from tests.harness.environment import service_environment
-from tests.harness.processes import ROOT
 from tests.harness.waiting import until
 
 USER, PASSWORD = "operator", "correct horse battery staple"

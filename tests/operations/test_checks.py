@@ -7,8 +7,8 @@ import pytest
 from django.core.checks import Error, run_checks
 
 from bridge.operations import checks
+from simulator.processes import ROOT
 from tests.harness.environment import service_environment
-from tests.harness.processes import ROOT
 
 TOKEN = "pWx0Yx1yFqk3Jv7bT2s9hQ"
 SOUND = {

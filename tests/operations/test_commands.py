@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from simulator.processes import ROOT
 from tests.harness.environment import service_environment
-from tests.harness.processes import ROOT
 
 COMMANDS = [
     ("forget", "U1"),

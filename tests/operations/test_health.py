@@ -17,9 +17,9 @@ from bridge.domain.errors import DatabaseUnavailable
 from bridge.operations import readiness
 from bridge.operations.singleflight import SharedLook
 from bridge.telemetry import heartbeats, reachability
+from simulator.processes import free_port
 from tests.harness import described
 from tests.harness.databases import migrate
-from tests.harness.processes import free_port
 from tests.harness.service import Service
 from tests.harness.waiting import until
 

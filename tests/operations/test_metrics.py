@@ -11,10 +11,10 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from simulator.processes import ROOT, free_port
 from tests.conftest import begin_chat, new_line_id
 from tests.harness import described
 from tests.harness.bot import CLOSED, END, SENT, Bot, words
-from tests.harness.processes import ROOT, free_port
 from tests.harness.salesforce import Chat, Salesforce, Simulator
 from tests.harness.service import Service
 from tests.harness.waiting import until

@@ -7,7 +7,7 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from tests.harness.processes import ROOT
+from simulator.processes import ROOT
 
 CATALOGUE = ROOT / "bridge" / "locale" / "ja" / "LC_MESSAGES" / "django"
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import requests
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.harness.salesforce import Simulator as Process
+
 INVALID = "Session required but was invalid or not found"
 INIT = {"organizationId": "00D", "deploymentId": "572", "buttonId": "573"}
 MESSAGE = {"text": "もしもし 😀"}
@@ -22,15 +21,15 @@ POOL = ThreadPoolExecutor(8)
 @contextmanager
 def running(*options):
     """Run the real thing; it must be gone quietly when asked to go."""
-    command = [sys.executable, "-m", "simulator", "--port", "0", *options]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process.stdout.readline().removeprefix("simulator: ").strip()
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
-        assert process.stdout.read() == ""
-        process.stdout.close()
+    with TemporaryDirectory() as folder:
+        process = Process(Path(folder) / "log", *options)
+        process.start()
+        url, server = process.url, process.server
+        try:
+            yield url
+        finally:
+            assert server.stop(5) == 0
+            assert server.text() == f"simulator: {url}\n"
 
 
 class Simulator:

@@ -30,6 +30,14 @@ def test_every_chat_may_be_accepted_by_itself(sim):
     assert customer.wait(state="established")["agent"] == "Auto"
 
 
+def test_an_agent_may_greet_by_themselves(sim):
+    sim.switch(auto_accept=True, greeting="こんにちは")
+    customer = Customer(sim)
+    customer.init()
+    first = ["ChatRequestSuccess", "ChatEstablished", "こんにちは"]
+    assert customer.poll() == first
+
+
 def test_those_who_wait_move_up(sim):
     sim.switch(queue_position=2, first_sequence=7)
     first, second = Customer(sim, "U1"), Customer(sim, "U2")

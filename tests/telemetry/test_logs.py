@@ -19,10 +19,10 @@ import pytest
 import requests
 
 from bridge.telemetry import logs
+from simulator.processes import ROOT, free_port
 from tests.harness.bot import NOT_CONNECTED, SENT, Bot, words
 from tests.harness.databases import Databases
 from tests.harness.environment import service_environment
-from tests.harness.processes import ROOT, free_port
 from tests.harness.salesforce import Chat, Salesforce
 from tests.harness.service import COMMAND, Service
 from tests.harness.waiting import until
