@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+RUNNABLE := $(VENV)/runnable
 READY := $(VENV)/ready
 
 # What settings need to load; nothing here is reached.
@@ -20,16 +21,22 @@ help: ## list the targets
 .PHONY: install
 install: $(READY) ## build the environment in .venv
 
-$(READY): requirements.txt requirements-dev.txt
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+
+$(RUNNABLE): requirements.txt requirements-simulator.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed"; exit 1; }
 	@echo "building the environment in $(VENV), once ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
-		-r requirements.txt -r requirements-dev.txt
+	@$(INSTALL) -r requirements.txt -r requirements-simulator.txt
+	@touch $@
+
+$(READY): $(RUNNABLE) requirements-dev.txt
+	@echo "adding to it what tests and checks need ..."
+	@$(INSTALL) -r requirements-dev.txt
 	@touch $@
 
 .PHONY: run
-run: $(READY) ## start a simulator of Salesforce and the service, and say how to try them
+run: $(RUNNABLE) ## start a simulator of Salesforce and the service, and say how to try them
 	@exec $(BIN)/python -m simulator.demo
 
 .PHONY: test
@@ -61,12 +68,12 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsa
 .PHONY: lock
 lock: $(READY) ## pin the newest versions that requirements*.in allow
 	@$(LOCK) --upgrade -o requirements.txt requirements.in
+	@$(LOCK) --upgrade -o requirements-simulator.txt requirements-simulator.in
 	@$(LOCK) --upgrade -o requirements-dev.txt requirements-dev.in
 	@$(LOCK) --upgrade -o requirements-bench.txt requirements-bench.in
 
 $(READY)-bench: $(READY) requirements-bench.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
-		-r requirements-bench.txt
+	@$(INSTALL) -r requirements-bench.txt
 	@touch $@
 
 .PHONY: bench
