@@ -60,7 +60,7 @@ class logger_class(glogging.Logger):
         super().setup(cfg)
         self.access_log.handlers.clear()
         dictConfig(settings.LOGGING)
-        logs.trust_gunicorn_here()
+        logs.gunicorn_masters.add(os.getpid())
 
 
 # Objects made before Python looks for cycles among the young, and how often the next
@@ -75,13 +75,13 @@ counts = os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="livea
 master = os.getpid()
 
 
-def leave_nothing_behind():
+def remove_counts():
     """Remove the counts when the process that made the folder ends, and no worker."""
     if os.getpid() == master:
         shutil.rmtree(counts, ignore_errors=True)
 
 
-atexit.register(leave_nothing_behind)
+atexit.register(remove_counts)
 
 
 def post_worker_init(worker):
@@ -117,10 +117,10 @@ def post_fork(server, worker):
     from psycogreen.gevent import patch_psycopg
 
     patch_psycopg()
-    name_no_product()
+    hide_server_header()
 
 
-def name_no_product():
+def hide_server_header():
     """Leave `Server: gunicorn` out of every answer.
 
     gunicorn has no setting for it, and with an empty name the header would stay.

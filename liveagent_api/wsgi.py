@@ -12,7 +12,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "liveagent_api.settings")
 application = get_wsgi_application()
 
 from bridge.chats import supervisor  # noqa: E402  (needs the settings above)
-from bridge.telemetry import uncaught  # noqa: E402  (needs the settings above)
+from bridge.models import Session  # noqa: E402  (needs the settings above)
+from bridge.telemetry import metrics, uncaught  # noqa: E402  (needs the settings above)
 
 uncaught.install()
+metrics.chats_may_end(reason for reason, _ in Session.REASONS)
 supervisor.start()

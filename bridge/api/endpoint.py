@@ -23,7 +23,7 @@ from bridge.api.connection import (
     body_of,
 )
 from bridge.api.requests import Payload
-from bridge.domain.errors import BodyTooLarge, BridgeError, InvalidRequest, log_fault
+from bridge.domain.errors import BodyTooLarge, BridgeError, InvalidRequest
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def endpoint(payload: type[P]) -> Callable[[View[P]], Callable[..., HttpResponse
             except ValidationError as exc:
                 return bad(HTTPStatus.BAD_REQUEST, _errors(exc))
             except Exception as exc:
-                log_fault(logger, exc, "%s failed", view.__name__)
+                logs.log_fault(logger, exc, "%s failed", view.__name__)
                 return bad(HTTPStatus.INTERNAL_SERVER_ERROR, [])
 
         return checked

@@ -25,7 +25,7 @@ from bridge.api.requests import (
 )
 from bridge.chats.services import FULL
 from bridge.operations import readiness
-from bridge.telemetry.reachability import REACHABLE, UNKNOWN, UNREACHABLE
+from bridge.telemetry.process import REACHABLE, UNKNOWN, UNREACHABLE
 from bridge.upstreams.liveagent.events import Reason, State
 
 Json = dict[str, Any]

@@ -17,7 +17,7 @@ from bridge.api import auth
 from bridge.api.endpoint import answer, bad, reading
 from bridge.domain.errors import Unauthorized
 from bridge.operations import deployment, readiness
-from bridge.telemetry import metrics, reachability
+from bridge.telemetry import metrics, process
 
 _deployment = deployment.DeploymentCollector()
 
@@ -40,7 +40,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         "status": "not ready" if found.reasons else "ready",
         "reasons": found.reasons,
         "salesforce": {
-            "state": reachability.state(),
+            "state": process.salesforce.state,
             "unanswered_chats": found.unanswered_chats,
         },
     }

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 
 from bridge.chats import recovery, shutdown
-from bridge.domain.errors import DatabaseUnavailable, UpstreamError, log_fault
+from bridge.domain.errors import DatabaseUnavailable, UpstreamError
 from bridge.outbound.backoff import Backoff
 from bridge.outbound.calls import Call
 from bridge.outbound.errors import CallCancelled, NoAnswerInTime
@@ -160,7 +160,9 @@ class Follower:
         except DatabaseUnavailable:
             logger.warning("chat %s: polling waits for the database", lease.session_id)
         except Exception as exc:
-            log_fault(logger, exc, "chat %s: a poll's step failed", lease.session_id)
+            logs.log_fault(
+                logger, exc, "chat %s: a poll's step failed", lease.session_id
+            )
         self._pause()
         return self._renewed_until_known(lease)
 

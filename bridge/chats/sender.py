@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
-from bridge.domain.errors import DatabaseUnavailable, UpstreamError, log_fault
+from bridge.domain.errors import DatabaseUnavailable, UpstreamError
 from bridge.domain.timeline import Kind
 from bridge.outbound.backoff import Backoff
 from bridge.storage import (
@@ -112,7 +112,7 @@ class _Sender:
         except DatabaseUnavailable:
             logger.warning("chat %s: sending waits for the database", self._session_id)
         except Exception as exc:
-            log_fault(logger, exc, "chat %s: the sender failed", self._session_id)
+            logs.log_fault(logger, exc, "chat %s: the sender failed", self._session_id)
 
     def attempt(self, parcel: Parcel) -> _Outcome:
         """POST one parcel, and see to what its answer means."""

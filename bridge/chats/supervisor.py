@@ -14,11 +14,11 @@ from collections.abc import Callable
 from django.db import DatabaseError
 
 from bridge.chats import reader, sender, shutdown
-from bridge.domain.errors import DatabaseUnavailable, log_fault
+from bridge.domain.errors import DatabaseUnavailable
 from bridge.outbound import calls
 from bridge.storage import ending, notifications, worklist
 from bridge.storage.notifications import Broadcast
-from bridge.telemetry import heartbeats
+from bridge.telemetry import logs, process
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +47,17 @@ def handle_broadcasts() -> None:
 
 
 def _every(seconds: float, work: Callable[[], None]) -> None:
-    heartbeats.beat(work.__name__)
+    process.beat(work.__name__)
     while True:
         time.sleep(seconds)
         try:
             work()
-            heartbeats.beat(work.__name__)
+            process.beat(work.__name__)
         except (DatabaseUnavailable, DatabaseError) as exc:
             # An unmigrated database is one of these; it is said, and tried again.
             logger.warning("the supervisor waits: %s", type(exc).__name__)
         except Exception as exc:
-            log_fault(logger, exc, "the supervisor goes on after a failure")
+            logs.log_fault(logger, exc, "the supervisor goes on after a failure")
 
 
 def look_after_chats() -> None:

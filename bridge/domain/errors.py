@@ -19,11 +19,9 @@ Below the first stand, by these six meanings, the errors of `outbound` and of ea
 upstream. No message carries a key, a token, a customer's data or chat text.
 """
 
-import logging
 from http import HTTPStatus
 
 from bridge.domain.timeline import Fact, Facts
-from bridge.telemetry.logs import error_of
 
 
 class UpstreamError(Exception):
@@ -115,13 +113,3 @@ class TemporarilyUnavailable(BridgeError):
 
 class DatabaseUnavailable(TemporarilyUnavailable):
     """No database connection was to be had in time."""
-
-
-def log_fault(
-    logger: logging.Logger, exc: BaseException, message: str, *arguments: object
-) -> None:
-    """Log a fault of our own by its type and place.
-
-    Its text may hold a customer's words or ids, and a traceback would print it.
-    """
-    logger.error(f"{message}: unexpected fault", *arguments, extra=error_of(exc))

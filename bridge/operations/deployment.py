@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.models import AgentMessage, Session, VisitorMessage
-from bridge.operations.singleflight import SharedLook
+from bridge.operations.singleflight import SingleFlight
 from bridge.storage.database import in_database_stepwise
 from bridge.upstreams.liveagent.events import State
 
@@ -115,7 +115,7 @@ class DeploymentCollector(Collector):
     """What Prometheus is told of it; without a database, just that."""
 
     def __init__(self) -> None:
-        self._look = SharedLook(look)
+        self._look = SingleFlight(look)
 
     def collect(self) -> Iterator[Metric]:
         """Look, and name what there is to see."""

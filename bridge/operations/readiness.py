@@ -12,9 +12,9 @@ from django.db import DatabaseError
 from bridge.chats import shutdown
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.operations import deployment, tables
-from bridge.operations.singleflight import SharedLook
+from bridge.operations.singleflight import SingleFlight
 from bridge.storage.database import in_database_stepwise
-from bridge.telemetry import heartbeats
+from bridge.telemetry import process
 
 ANSWER_SECONDS = 2.0
 
@@ -36,7 +36,7 @@ class Readiness:
 def look() -> Readiness:
     """Look at the database, the supervisor's loops and whether the process stops."""
     database = _look_at_database()
-    silent = [f"{STANDS_STILL}: {loop}" for loop in heartbeats.silent()]
+    silent = [f"{STANDS_STILL}: {loop}" for loop in process.silent_loops()]
     stopping = [STOPPING] if shutdown.is_stopping() else []
     return Readiness((*database.reasons, *silent, *stopping), database.unanswered_chats)
 
@@ -56,4 +56,4 @@ def _look() -> Readiness:
     return Readiness(unanswered_chats=sum(of.unanswered for of in open_chats))
 
 
-_shared = SharedLook(_look)
+_shared = SingleFlight(_look)

@@ -7,7 +7,7 @@ also when the database gives none. So they share one look at it.
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 R = TypeVar("R")
@@ -15,14 +15,15 @@ R = TypeVar("R")
 FRESH_SECONDS = 1.0
 
 
-class SharedLook(Generic[R]):
+class SingleFlight(Generic[R]):
     """A look that all share who ask while it lasts, and for a second after."""
 
     def __init__(self, look: Callable[[], R]) -> None:
         self._look = look
         self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(max_workers=1)
         self._future: Future[R] | None = None
-        self._done_at = 0.0
+        self._fresh_until = 0.0
 
     def within(self, seconds: float) -> R:
         """Return what there is to see; raises what the look raises, or TimeoutError.
@@ -31,20 +32,14 @@ class SharedLook(Generic[R]):
         """
         with self._lock:
             future = self._future
-            if future is None or self._is_stale(future):
-                future = self._future = Future()
-                threading.Thread(target=self._run, args=(future,), daemon=True).start()
+            if future is None or (
+                future.done() and time.monotonic() > self._fresh_until
+            ):
+                future = self._future = self._thread.submit(self._run)
         return future.result(seconds)
 
-    def _is_stale(self, future: Future[R]) -> bool:
-        return future.done() and time.monotonic() > self._done_at + FRESH_SECONDS
-
-    def _run(self, future: Future[R]) -> None:
+    def _run(self) -> R:
         try:
-            seen = self._look()
-        except Exception as exc:
-            self._done_at = time.monotonic()
-            future.set_exception(exc)
-        else:
-            self._done_at = time.monotonic()
-            future.set_result(seen)
+            return self._look()
+        finally:
+            self._fresh_until = time.monotonic() + FRESH_SECONDS

@@ -8,7 +8,7 @@ TransportError             the connection broke
 """
 
 from bridge.domain.errors import NoAnswer
-from bridge.telemetry.reachability import CANCELLED
+from bridge.telemetry.process import CANCELLED
 
 
 class TransportError(NoAnswer):

@@ -23,7 +23,7 @@ from bridge.outbound.errors import (
     TransportError,
     Unreachable,
 )
-from bridge.telemetry import metrics, reachability
+from bridge.telemetry import metrics, process
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Peer:
     note: Callable[[str], bool]
 
 
-SALESFORCE = Peer("Salesforce", metrics.salesforce_called, reachability.note)
+SALESFORCE = Peer("Salesforce", metrics.salesforce_called, process.salesforce.note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from django.db import connection
 
 from bridge.storage.database import run_on_database_thread
-from bridge.telemetry import heartbeats
+from bridge.telemetry import process
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def run(receive: Callable[[str], None], missed: Callable[[], None]) -> None:
 
     `missed` is called whenever something may have been sent unheard.
     """
-    heartbeats.beat(RELAY)
+    process.beat(RELAY)
     while True:
         try:
             if connection.vendor == "sqlite":
@@ -96,7 +96,7 @@ def _follow_postgresql(
                 # It also shows whether the other end of the connection is there.
                 cursor.execute(f"NOTIFY {CHANNEL}, '{PROCESS}:{GREETING}'")
                 greet_at = time.monotonic() + GREET_SECONDS
-                heartbeats.beat(RELAY)
+                process.beat(RELAY)
             if select.select([connection.connection.fileno()], [], [], GREET_SECONDS)[
                 0
             ]:
@@ -125,7 +125,7 @@ def _follow_sqlite(missed: Callable[[], None]) -> None:
     while True:
         time.sleep(SQLITE_LOOK_SECONDS)
         version = run_on_database_thread(_data_version)
-        heartbeats.beat(RELAY)
+        process.beat(RELAY)
         if version != seen:
             missed()
         seen = version

@@ -27,7 +27,6 @@ have to say only the part that was written by their authors.
 
 import json
 import logging
-import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
@@ -57,7 +56,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9+/=-]{20,200}", re.ASCII)
 
 PHRASES = frozenset(status.phrase for status in HTTPStatus)
 
-_masters: set[int] = set()
+# What gunicorn says there may be shown: no request is seen by its master.
+gunicorn_masters: set[int] = set()
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _chat: ContextVar[int | None] = ContextVar("chat", default=None)
 _type: ContextVar[str | None] = ContextVar("type", default=None)
@@ -94,11 +94,6 @@ def note_type(type: str | None) -> None:
 def answered_type() -> str | None:
     """Return the `type` that this request is answered with, None before that."""
     return _type.get()
-
-
-def trust_gunicorn_here() -> None:
-    """Show what gunicorn says in this process: its master, which sees no request."""
-    _masters.add(os.getpid())
 
 
 # --- what is in it ------------------------------------------------------------
@@ -155,7 +150,7 @@ def _message(record: logging.LogRecord) -> str:
 def _is_ours(record: logging.LogRecord) -> bool:
     if record.name.startswith(OURS):
         return True
-    return record.name == GUNICORN and record.process in _masters
+    return record.name == GUNICORN and record.process in gunicorn_masters
 
 
 def _harmless(argument: object) -> object:
@@ -206,6 +201,16 @@ def _name(cls: type[BaseException]) -> str:
 def _place(code: CodeType, line: int) -> str:
     file = code.co_filename.rpartition(PACKAGES)[2].removeprefix(TOP)
     return f"{file}:{line} {code.co_name}"
+
+
+def log_fault(
+    logger: logging.Logger, exc: BaseException, message: str, *arguments: object
+) -> None:
+    """Log a fault of our own by its type and place.
+
+    Its text may hold a customer's words or ids, and a traceback would print it.
+    """
+    logger.error(f"{message}: unexpected fault", *arguments, extra=error_of(exc))
 
 
 # --- how it is written --------------------------------------------------------

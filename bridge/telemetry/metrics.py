@@ -2,7 +2,7 @@
 
 One function or gauge for each thing that happens, named for it; who calls it need
 not know of Prometheus. What is true of the whole deployment is read from the
-database instead, by `gauges`.
+database instead, by `bridge.operations.deployment`.
 
 Under gunicorn PROMETHEUS_MULTIPROC_DIR names a folder in which every server process
 keeps its counts, so that whichever is asked tells the sum; it has to be set before
@@ -11,7 +11,7 @@ this module is imported. Without it the counts are those of this process.
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from prometheus_client import (
@@ -24,8 +24,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from bridge.telemetry.reachability import CANCELLED
-from bridge.upstreams.liveagent.events import Reason
+from bridge.telemetry.process import CANCELLED
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
@@ -116,16 +115,17 @@ _chats_ended = Counter(
     ("reason",),
     registry=REGISTRY,
 )
-_ended = {
-    reason: _chats_ended.labels(reason).inc
-    for name, reason in vars(Reason).items()
-    if name.isupper()
-}
+
+
+def chats_may_end(reasons: Iterable[str]) -> None:
+    """Show these reasons from the start, none counted yet."""
+    for reason in reasons:
+        _chats_ended.labels(reason)
 
 
 def chat_ended(reason: str) -> None:
     """Count the end of a chat."""
-    _ended[reason]()
+    _chats_ended.labels(reason).inc()
 
 
 def words_delivered(stored_at: datetime) -> None:

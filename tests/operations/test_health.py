@@ -15,8 +15,8 @@ from bridge.api import probes
 from bridge.chats import shutdown, supervisor
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.operations import readiness
-from bridge.operations.singleflight import SharedLook
-from bridge.telemetry import heartbeats, reachability
+from bridge.operations.singleflight import SingleFlight
+from bridge.telemetry import process
 from simulator.processes import free_port
 from tests.harness import described
 from tests.harness.databases import migrate
@@ -190,17 +190,17 @@ def readyz():
 @pytest.fixture
 def sound_database(monkeypatch):
     monkeypatch.setattr(readiness, "_look_at_database", readiness.Readiness)
-    monkeypatch.setattr(heartbeats, "_beats", {})
+    monkeypatch.setattr(process, "_beats", {})
 
 
 @pytest.mark.usefixtures("sound_database")
 def test_a_loop_that_has_fallen_silent(monkeypatch):
-    heartbeats.beat("look_after_chats")
-    heartbeats.beat("relay")
+    process.beat("look_after_chats")
+    process.beat("relay")
     assert readyz().status_code == 200
 
-    long_ago = time.monotonic() - heartbeats.SILENT_SECONDS - 1
-    monkeypatch.setitem(heartbeats._beats, "look_after_chats", long_ago)
+    long_ago = time.monotonic() - process.SILENT_SECONDS - 1
+    monkeypatch.setitem(process._beats, "look_after_chats", long_ago)
 
     answer = readyz()
     assert answer.status_code == 503
@@ -223,14 +223,14 @@ def test_a_loop_is_heard_of_after_every_good_turn(monkeypatch, failure):
     def pause(seconds):
         if next(pauses, Over) is Over:
             raise Over
-        for loop in heartbeats._beats:
-            heartbeats._beats[loop] = 0.0
+        for loop in process._beats:
+            process._beats[loop] = 0.0
 
     monkeypatch.setattr(supervisor.time, "sleep", pause)
     with pytest.raises(Over):
         supervisor._every(1, look_after_chats)
 
-    assert (heartbeats._beats["look_after_chats"] == 0.0) == (failure is not None)
+    assert (process._beats["look_after_chats"] == 0.0) == (failure is not None)
 
 
 @pytest.mark.usefixtures("sound_database")
@@ -258,11 +258,11 @@ def test_a_process_that_was_told_to_stop(monkeypatch):
         (["cancelled"], "unknown"),
     ],
 )
-def test_the_last_call_says_whether_salesforce_answers(monkeypatch, outcomes, state):
-    monkeypatch.setattr(reachability, "_last", ["unknown"])
+def test_the_last_call_says_whether_salesforce_answers(outcomes, state):
+    salesforce = process.Reachability()
     for outcome in outcomes:
-        reachability.note(outcome)
-    assert reachability.state() == state
+        salesforce.note(outcome)
+    assert salesforce.state == state
 
 
 # --- a look that many share ----------------------------------------------------
@@ -276,7 +276,7 @@ def test_a_look_that_hangs_is_not_begun_twice():
         assert over.wait(10)
         return "seen"
 
-    shared = SharedLook(look)
+    shared = SingleFlight(look)
     for _ in range(3):
         with pytest.raises(TimeoutError):
             shared.within(0.01)
@@ -290,7 +290,7 @@ def test_a_look_is_made_anew_after_a_second(monkeypatch):
     now = [100.0]
     monkeypatch.setattr("bridge.operations.singleflight.time.monotonic", lambda: now[0])
     looks = iter(range(10))
-    shared = SharedLook(lambda: next(looks))
+    shared = SingleFlight(lambda: next(looks))
 
     seen = [shared.within(10), shared.within(10)]
     now[0] += 1.1
@@ -308,7 +308,7 @@ def test_a_look_that_fails_says_so_and_is_made_anew(monkeypatch):
             raise failures.pop()
         return "seen"
 
-    shared = SharedLook(look)
+    shared = SingleFlight(look)
     with pytest.raises(DatabaseUnavailable):
         shared.within(10)
     assert shared.within(10) == "seen"
