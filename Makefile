@@ -80,6 +80,10 @@ $(READY)-bench: $(READY) requirements-bench.txt
 bench: $(READY)-bench ## measure speed and memory, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
+.PHONY: cost
+cost: $(READY) ## measure what a message costs, and how many a second are too many
+	@$(BIN)/python -m benchmarks cost
+
 .PHONY: soak
 soak: $(READY) ## watch memory for 20 minutes while customers come and go (PostgreSQL)
 	@$(BIN)/python -m benchmarks.soak

@@ -5,12 +5,15 @@
 `BENCH_WEB_CONCURRENCY` (1; processes of one server) and `BENCH_SERVERS` (1; with 2 a
 chat is polled by one server and its bot calls the other) say what is measured. What
 was measured with other settings before stays on the page.
+
+`make cost` measures the cost of messages alone, at `BENCH_CHATS` (1000), and prints it.
 """
 
 import json
 import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,7 +36,9 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     setting = os.environ.get
-    sizes = [int(n) for n in setting("BENCH_CHATS", "100,500,1000,2000").split(",")]
+    only_cost = sys.argv[1:] == ["cost"]
+    usual = "1000" if only_cost else "100,500,1000,2000"
+    sizes = [int(n) for n in setting("BENCH_CHATS", usual).split(",")]
     runs = int(setting("BENCH_RUNS", "3"))
     stage: dict[str, Any] = {
         "tls": setting("BENCH_TLS", "1") != "0",
@@ -41,6 +46,10 @@ def main() -> None:
         "servers": int(setting("BENCH_SERVERS", "1")),
         "processes": int(setting("BENCH_WEB_CONCURRENCY", "1")),
     }
+    if only_cost:
+        for chats in sizes:
+            print(json.dumps({"chats": chats, **cost(chats, **stage)}))
+        return
     found = {
         "machine": report.machine(),
         "taken_on": time.strftime("%Y-%m-%d"),
@@ -53,6 +62,13 @@ def main() -> None:
     RESULTS.write_text(json.dumps(everything, indent=1) + "\n")
     report.write(everything)
     print(f"written: {RESULTS}, {report.PAGE}, {report.PLOT}")
+
+
+def cost(chats: int, **stage: Any) -> Any:
+    """Return what a message costs with so many chats, in one run."""
+    with tempfile.TemporaryDirectory() as name:
+        found = measure.through_service(Path(name), chats, only_cost=True, **stage)
+        return found["cost"]
 
 
 def measured(chats: int, runs: int, *, tls: bool, **stage: Any) -> dict[str, Any]:

@@ -123,6 +123,10 @@ class Load:
                     self.errors += 1
                     await asyncio.sleep(0.5)
 
+    def count_anew(self) -> None:
+        """Forget what has been said, once all of it has arrived."""
+        self.to_bot, self.to_agent, self.sends = Words(), Words(), []
+
     async def talk(
         self,
         http: aiohttp.ClientSession,
@@ -169,7 +173,9 @@ class Load:
         until: float,
         say: Callable[[str], Coroutine[Any, Any, None]],
     ) -> None:
-        """Begin one a moment, whether or not those before are done."""
+        """Begin one a moment, whether or not those before are done; with 0, none."""
+        if not rate:
+            return
         under_way: set[asyncio.Task[None]] = set()
         chance = random.Random(7)  # noqa: S311  (the same load every time)
         moment = time.monotonic()
@@ -182,9 +188,8 @@ class Load:
         if under_way:
             await asyncio.wait(under_way)
 
-    async def close(self, http: aiohttp.ClientSession) -> dict[str, int]:
-        """Stop the bots; returns Salesforce's counts of broken rules."""
-        self._over = True
+    async def count(self, http: aiohttp.ClientSession) -> dict[str, int]:
+        """Hear what reached the agents; returns Salesforce's counts of broken rules."""
         async with http.get(f"{self._control}/chats", ssl=self._tls) as answer:
             for chat in await answer.json():
                 for line in chat["transcript"]:
@@ -193,9 +198,13 @@ class Load:
                         self.to_agent.heard[chat["line_id"]].append(number)
         async with http.get(f"{self._control}/counts", ssl=self._tls) as answer:
             breaches: dict[str, int] = (await answer.json())["breaches"]
+        return breaches
+
+    async def close(self) -> None:
+        """Stop the bots."""
+        self._over = True
         for bot in self._bots:
             bot.cancel()
         for bot in self._bots:
             with contextlib.suppress(asyncio.CancelledError):
                 await bot
-        return breaches

@@ -10,13 +10,12 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks import stage
+from benchmarks import cost, stage
 from benchmarks.load import Load, percentiles
 from benchmarks.ways import Direct, ThroughService, Way
 
-AGENT_RATE = 50.0  # words a second, all agents together
-CUSTOMER_RATE = 20.0
 TALK_SECONDS = 20.0
+LIMIT_CHATS = 1000  # at which it is seen how many messages a second are too many
 IDLE_SECONDS = 30.0  # one whole hold of Salesforce's
 POLL_HOLD_SECONDS = 30.0
 SAMPLE_SECONDS = 1.0
@@ -37,7 +36,9 @@ async def _floor(
     async with http_session() as http:
         way = Direct(url, http, tls_trust)
         load = Load(way, url, chats, tls_trust)
-        return await _run(load, http, idle=None)
+        found = await _run(load, http, idle=None)
+        await load.close()
+        return found
 
 
 def through_service(
@@ -48,6 +49,7 @@ def through_service(
     database: str,
     servers: int = 1,
     processes: int = 1,
+    only_cost: bool = False,
 ) -> dict[str, Any]:
     """Measure the service: so many servers, each with so many processes."""
     with ExitStack() as stack:
@@ -63,7 +65,9 @@ def through_service(
         ]
         watch = _Watch(running, url if database == "postgresql" else None)
         stack.enter_context(watch)
-        found = asyncio.run(_service(running, simulator.url, chats, cert, watch))
+        found = asyncio.run(
+            _service(running, simulator.url, chats, cert, watch, only_cost=only_cost)
+        )
         return found | watch.found(chats)
 
 
@@ -73,28 +77,45 @@ async def _service(
     chats: int,
     cert: tuple[Path, Path] | None,
     watch: "_Watch",
+    *,
+    only_cost: bool,
 ) -> dict[str, Any]:
     async with http_session() as http:
         way: Way = ThroughService([server.url for server in running], http)
         load = Load(way, simulator, chats, trust(cert))
-        return await _run(load, http, idle=watch)
+        found: dict[str, Any] = {}
+        if only_cost:
+            await _open(load, http)
+        else:
+            found = await _run(load, http, idle=watch)
+        watch.look_no_more()
+        found["cost"] = await cost.of_messages(load, http, watch.processor_now)
+        if only_cost or chats == LIMIT_CHATS:
+            found["cost"]["limit_per_second"] = await cost.limit(load, http)
+        await load.close()
+        return found
+
+
+async def _open(load: Load, http: aiohttp.ClientSession) -> float:
+    opened = await load.open()
+    await load.find_chats(http)
+    await asyncio.sleep(2)
+    return opened
 
 
 async def _run(
     load: Load, http: aiohttp.ClientSession, idle: "_Watch | None"
 ) -> dict[str, Any]:
-    opened = await load.open()
-    await load.find_chats(http)
-    await asyncio.sleep(2)
+    opened = await _open(load, http)
     if idle is not None:
         await idle.idle()
     await load.talk(
         http,
         seconds=TALK_SECONDS,
-        agent_rate=AGENT_RATE,
-        customer_rate=CUSTOMER_RATE,
+        agent_rate=cost.AGENT_RATE,
+        customer_rate=cost.CUSTOMER_RATE,
     )
-    breaches = await load.close(http)
+    breaches = await load.count(http)
     return {
         "opened_per_second": opened,
         "errors": load.errors,
@@ -137,19 +158,23 @@ class _Watch:
     def _memory_now(self) -> float:
         return sum(server.memory_mib() for server in self._running)
 
-    def _processor_now(self) -> float:
+    def processor_now(self) -> float:
+        """Return the processor time used so far, in seconds."""
         return sum(server.processor_seconds() for server in self._running)
+
+    def look_no_more(self) -> None:
+        """Leave the peaks of memory and connections as they are."""
+        self._over.set()
 
     async def idle(self) -> None:
         """Measure what it costs to hold all chats while nothing is said."""
-        before, began = self._processor_now(), time.monotonic()
+        before, began = self.processor_now(), time.monotonic()
         await asyncio.sleep(IDLE_SECONDS)
-        used = self._processor_now() - before
+        used = self.processor_now() - before
         self._idle_ms = used * 1000 * POLL_HOLD_SECONDS / (time.monotonic() - began)
 
     def found(self, chats: int) -> dict[str, Any]:
         """Return the figures; the idle cycle holds a poll and a bot's call or more."""
-        self._over.set()
         return {
             "memory_mib": self._memory,
             "memory_per_chat_kib": (self._memory - self._before) * 1024 / chats,

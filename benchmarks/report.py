@@ -31,6 +31,13 @@ ROWS = (
     ("memory, master and workers (MiB, PSS)", ("memory_mib",), "{:.0f}"),
     ("memory per chat (KiB)", ("memory_per_chat_kib",), "{:.0f}"),
     ("processor time per idle chat in 30 s (ms)", ("idle_cycle_ms",), "{:.1f}"),
+    ("processor time per agent's message (ms)", ("cost", "agent_message_ms"), "{:.1f}"),
+    ("processor time per `/send` (ms)", ("cost", "send_ms"), "{:.1f}"),
+    (
+        "messages a second, both ways, at which p99 passes 500 ms",
+        ("cost", "limit_per_second"),
+        "{:.0f}",
+    ),
     ("database connections, peak", ("database_connections",), "{:.0f}"),
 )
 
@@ -55,9 +62,11 @@ def line(run: dict[str, Any]) -> str:
         for words in (to_bot, to_agent)
         for kind in ("lost", "repeated", "out_of_order")
     )
+    cost = run["cost"]
     return (
         f"delivery {to_bot['p50_ms']:.1f} / {to_bot['p99_ms']:.1f} ms, "
         f"/send {to_agent['p50_ms']:.1f} / {to_agent['p99_ms']:.1f} ms, "
+        f"cost {cost['agent_message_ms']:.1f} / {cost['send_ms']:.1f} ms, "
         f"{run['memory_mib']:.0f} MiB, opened {run['opened_per_second']:.0f}/s, "
         f"wrong {wrong}, errors {run['errors']}"
     )
@@ -122,7 +131,7 @@ def table(found: dict[str, Any]) -> str:
 
 def _cell(size: dict[str, Any], path: tuple[str, ...], form: str) -> str:
     ours, floor = _at(size["service"], path), _at(size["floor"], path)
-    cell = form.format(ours)
+    cell = "–" if ours is None else form.format(ours)
     return (
         f"{cell} ({ours / floor:.1f}×)" if path[-1].endswith("_ms") and floor else cell
     )
