@@ -69,8 +69,8 @@ class SessionAdmin(ModelAdmin):
         "reason",
         "opened_at",
         "active_at",
-        "words_to_bot",
-        "words_to_agent",
+        "messages_to_bot",
+        "messages_to_agent",
     )
     list_display_links = (line_id,)
     list_filter = ("state", "reason", "opened_at")
@@ -93,8 +93,8 @@ class SessionAdmin(ModelAdmin):
         "established_at",
         "active_at",
         "ended_at",
-        "words_to_bot",
-        "words_to_agent",
+        "messages_to_bot",
+        "messages_to_agent",
         "undelivered",
     )
     readonly_fields = fields
@@ -122,19 +122,19 @@ class SessionAdmin(ModelAdmin):
             raise BadRequest("no such time") from exc
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        """Count the words on their way along with the chats."""
+        """Count the messages on their way along with the chats."""
         unsent = Count("outbox", filter=Q(outbox__sent_at=None), distinct=True)
         waiting = Count("inbox", distinct=True)
         return super().get_queryset(request).annotate(to_bot=waiting, to_agent=unsent)
 
     @admin.display(description=_("to bot"))
-    def words_to_bot(self, session: Any) -> int:
-        """Return how many of an agent's words the bot has not fetched."""
+    def messages_to_bot(self, session: Any) -> int:
+        """Return how many of an agent's messages the bot has not fetched."""
         return int(session.to_bot)
 
     @admin.display(description=_("to agent"))
-    def words_to_agent(self, session: Any) -> int:
-        """Return how many of the customer's words Salesforce does not have."""
+    def messages_to_agent(self, session: Any) -> int:
+        """Return how many of the customer's messages Salesforce does not have."""
         return int(session.to_agent)
 
     @admin.action(description=_("End chat"), permissions=["end"])

@@ -60,8 +60,8 @@ class Chats:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """Words on their way; `oldest` is in seconds."""
+class Messages:
+    """Messages on their way; `oldest` is in seconds."""
 
     count: int = 0
     oldest: float = 0.0
@@ -72,8 +72,8 @@ class Deployment:
     """All of it, each by the state of the chats."""
 
     chats: dict[str, Chats]
-    undelivered: dict[str, Words]
-    unsent: dict[str, Words]
+    undelivered: dict[str, Messages]
+    unsent: dict[str, Messages]
 
 
 @in_database_stepwise
@@ -98,17 +98,17 @@ def open_chats() -> dict[str, Chats]:
 
 @in_database_stepwise
 def look() -> Deployment:
-    """Count chats and words, in three cheap statements."""
+    """Count chats and messages, in three cheap statements."""
     undelivered = AgentMessage.objects.all()
     unsent = VisitorMessage.objects.filter(sent_at=None)
-    return Deployment(open_chats(), _words(undelivered), _words(unsent))
+    return Deployment(open_chats(), _messages(undelivered), _messages(unsent))
 
 
-def _words(rows: QuerySet[Any]) -> dict[str, Words]:
+def _messages(rows: QuerySet[Any]) -> dict[str, Messages]:
     counted = rows.values_list("session__state").annotate(
         count=Count("pk"), oldest=Age(Min("at"))
     )
-    return {state: Words(count, max(0.0, age)) for state, count, age in counted}
+    return {state: Messages(count, max(0.0, age)) for state, count, age in counted}
 
 
 class DeploymentCollector(Collector):
@@ -126,12 +126,12 @@ class DeploymentCollector(Collector):
             return
         yield _gauge("database_up", "Whether the database answers.", 1)
         yield from _of_chats(now.chats)
-        yield from _of_words(
+        yield from _of_messages(
             "undelivered_words",
             "agents' words that no bot has fetched",
             now.undelivered,
         )
-        yield from _of_words(
+        yield from _of_messages(
             "unsent_words",
             "customers' words that Salesforce does not have",
             now.unsent,
@@ -158,8 +158,10 @@ def _of_chats(chats: dict[str, Chats]) -> Iterator[Metric]:
     )
 
 
-def _of_words(name: str, what: str, words: dict[str, Words]) -> Iterator[Metric]:
-    by_state = {state: words.get(state, Words()) for state in STATES}
+def _of_messages(
+    name: str, what: str, messages: dict[str, Messages]
+) -> Iterator[Metric]:
+    by_state = {state: messages.get(state, Messages()) for state in STATES}
     yield _by_state(
         name,
         f"How many {what}, by the state of their chats.",

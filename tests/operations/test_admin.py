@@ -152,11 +152,11 @@ def test_the_list_shows_how_a_chat_stands(operator, chats, salesforce):
     cells = in_list(operator, waiting)
     assert list(cells) == [
         *("line_id", "display_name", "state", "reason", "opened_at", "active_at"),
-        *("words_to_bot", "words_to_agent"),
+        *("messages_to_bot", "messages_to_agent"),
     ]
     assert cells["display_name"] == "山田 花子"
     assert (cells["state"], cells["reason"]) == ("waiting", "-")
-    assert (cells["words_to_bot"], cells["words_to_agent"]) == ("0", "1")
+    assert (cells["messages_to_bot"], cells["messages_to_agent"]) == ("0", "1")
 
 
 def test_no_secret_and_no_word_is_shown(operator, service, salesforce, chats):
@@ -164,8 +164,8 @@ def test_no_secret_and_no_word_is_shown(operator, service, salesforce, chats):
     salesforce.wait_for_chat(established.line_id, "established").say("係の言葉")
     assert waiting.send("客の言葉").outcome == SENT
     hidden = ["係の言葉", "客の言葉", "こんにちは"]
-    until(lambda: in_list(operator, established)["words_to_bot"] == "1", "the words")
-    assert in_list(operator, waiting)["words_to_agent"] == "1"
+    until(lambda: in_list(operator, established)["messages_to_bot"] == "1", "the words")
+    assert in_list(operator, waiting)["messages_to_agent"] == "1"
     pages = [operator.get(LIST, q=established.line_id[:-1]).text]
     for bot in (established, waiting):
         hidden += secrets_of(service, bot.line_id)

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -315,15 +314,7 @@ def test_calls_that_wait_are_counted_while_they_do(
 
 def workers(service: Service) -> list[int]:
     """Return the process ids of the workers."""
-    process = service.server._process
-    assert process is not None
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return [int(pid) for pid in listed.stdout.split()]
+    return service.server.pids[1:]
 
 
 @pytest.fixture
