@@ -9,10 +9,10 @@ alone make nothing old. It takes all of this:
 * The numbers say that the first k events were read.
 * Those k are, word for word, the last k that were read. Digests of these are kept;
   they begin anew where numbers were skipped.
-* The server counts events. One that once raised `sequence` by the two events or more
-  that its answer held does; one that raises it by one for several events that are not
-  those read last counts answers, and is held to do so from then on. Until either is
-  known, the k have to hold an event that comes once in a chat.
+* The server is known to count events: it once raised `sequence` by the two events or
+  more that its answer held, or the k hold an event that comes once in a chat. One that
+  raises it by one for several events that are not those read last counts answers, and
+  is held to do so from then on.
 
 So nothing is taken for old that is new, unless a server that counts answers skipped
 numbers just so and its agent then repeats themselves word for word. What is left: in a
@@ -74,13 +74,13 @@ def unread(
     old = max(0, ack - (sequence - size))
     can_tell = 0 < old <= len(read)
     is_again = can_tell and came[:old] == read[-old:]
+    comes_once = any(event.type in ONCE_IN_A_CHAT for event in events[:old])
+    raised_by_size = ack >= 0 and sequence - ack == size > 1
     if can_tell and not is_again and sequence == ack + 1:
         counts = COUNTS_ANSWERS
-    elif counts == UNKNOWN and ack >= 0 and sequence - ack == size > 1:
+    elif counts == UNKNOWN and (raised_by_size or (is_again and comes_once)):
         counts = COUNTS_EVENTS
-    comes_once = any(event.type in ONCE_IN_A_CHAT for event in events[:old])
-    is_known = counts == COUNTS_EVENTS or (counts == UNKNOWN and comes_once)
-    begin = old if is_again and is_known else 0
+    begin = old if is_again and counts == COUNTS_EVENTS else 0
     before = read if sequence - size <= ack else []
     digests = [*before, *came[begin:]][-MOST_DIGESTS:]
     return Unread(tuple(events[begin:]), f"{sequence}{counts}{''.join(digests)}")
