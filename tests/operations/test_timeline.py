@@ -1,4 +1,4 @@
-"""Does a chat's trail say what really happened, and not a word of what was said?"""
+"""Does a chat's timeline say what really happened, and not a word of what was said?"""
 
 import json
 
@@ -25,7 +25,7 @@ MOST = 200
 AT_ONCE = 20
 
 
-def trail(service, line_id):
+def timeline_of(service, line_id):
     """Return what is noted of this customer's chats: kinds and facts."""
     found = service.database.execute(
         "SELECT e.kind, e.facts FROM bridge_sessionevent e"
@@ -39,10 +39,10 @@ def trail(service, line_id):
 
 
 def wait_for(bot, kind):
-    """Return the chat's trail once this has been noted."""
+    """Return the chat's timeline once this has been noted."""
 
     def look():
-        found = trail(bot.service, bot.line_id)
+        found = timeline_of(bot.service, bot.line_id)
         return found if kind in [noted for noted, _ in found] else None
 
     return until(look, f"{kind} is noted", seconds=30)
@@ -96,7 +96,9 @@ def test_salesforce_refuses_to_open(bot, salesforce):
     salesforce.fault("SessionId", "status", times=None, status=502)
     assert bot.init().outcome == NOT_CONNECTED
     facts = {"resource": "System/SessionId", "status": 502, "error": "ServerFault"}
-    assert trail(bot.service, bot.line_id) == [("ended", {"reason": "error", **facts})]
+    assert timeline_of(bot.service, bot.line_id) == [
+        ("ended", {"reason": "error", **facts})
+    ]
 
 
 def test_the_customer_falls_silent(bot, salesforce):
@@ -240,7 +242,7 @@ def test_it_is_bounded_and_the_end_has_its_place(bot, chat):
     transfer = {"type": "ChatTransferred", "message": {"name": "佐藤"}}
     for _ in range(MOST // AT_ONCE + 1):
         chat.events(*[transfer] * (AT_ONCE + 1)).wait_for_polls(1)
-    assert len(trail(bot.service, bot.line_id)) == MOST
+    assert len(timeline_of(bot.service, bot.line_id)) == MOST
     assert bot.close().outcome == CLOSED
     found = wait_for(bot, "farewell_said")
     assert kinds(found)[MOST:] == ["ended", "farewell_said"]
