@@ -11,7 +11,7 @@ from django.http import HttpResponse
 
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.storage import agent_messages
-from bridge.storage.agent_messages import Handout
+from bridge.storage.agent_messages import ClaimedMessage
 from bridge.telemetry import metrics
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 class DeliveringResponse(HttpResponse):
     """An answer with an agent's words, which knows whether it got out."""
 
-    words: Handout
+    message: ClaimedMessage
     is_connected: Callable[[], bool]
 
     def __iter__(self) -> Iterator[bytes]:
@@ -35,11 +35,11 @@ class DeliveringResponse(HttpResponse):
 
     def _settle(self, written: bool) -> None:
         if written:
-            metrics.words_delivered(self.words.at)
+            metrics.words_delivered(self.message.at)
         try:
             (agent_messages.delivered if written else agent_messages.not_delivered)(
-                self.words
+                self.message
             )
         except DatabaseUnavailable:
             # The claim runs out, and the bot may see these words a second time.
-            logger.warning("words %s could not be settled", self.words.id)
+            logger.warning("words %s could not be settled", self.message.id)

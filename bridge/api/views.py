@@ -18,8 +18,8 @@ from bridge.api.delivery import DeliveringResponse
 from bridge.api.endpoint import answer, bad, endpoint, reading, without_body
 from bridge.api.pages import is_page
 from bridge.chats import services
-from bridge.storage.agent_messages import Handout
-from bridge.storage.summary import ChatStatus
+from bridge.storage.agent_messages import ClaimedMessage
+from bridge.storage.summary import ChatSummary
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent.events import State
 
@@ -47,14 +47,14 @@ def messages(request: HttpRequest, payload: bodies.Messages) -> HttpResponse:
     """Bring the agent's next words, the end, or nulls after a while."""
     is_connected = partial(connection.is_open, request)
     with connection.waiting(request, partial(services.look_again, payload.line_id)):
-        look = services.next_message(
+        found = services.next_message(
             line_id=payload.line_id, ack=payload.ack, is_connected=is_connected
         )
-    if look.words is not None:
-        return _delivering(look.words, is_connected)
-    if look.is_end:
-        return _ok("end", ENDED, **_end(look.chat))
-    return _ok(None, None, **_standing(look.chat))
+    if found.message is not None:
+        return _delivering(found.message, is_connected)
+    if found.is_end:
+        return _ok("end", ENDED, **_end(found.chat))
+    return _ok(None, None, **_standing(found.chat))
 
 
 @endpoint(bodies.Send)
@@ -82,7 +82,7 @@ def _ok(type: str | None, message: str | None, **extras: Any) -> HttpResponse:
     return response
 
 
-def _standing(chat: ChatStatus | None) -> dict[str, Any]:
+def _standing(chat: ChatSummary | None) -> dict[str, Any]:
     if chat is None:
         return {}
     return {
@@ -93,7 +93,7 @@ def _standing(chat: ChatStatus | None) -> dict[str, Any]:
     }
 
 
-def _end(chat: ChatStatus | None) -> dict[str, Any]:
+def _end(chat: ChatSummary | None) -> dict[str, Any]:
     if chat is None:
         return {"state": "ended"}
     return {
@@ -103,20 +103,22 @@ def _end(chat: ChatStatus | None) -> dict[str, Any]:
     }
 
 
-def _delivering(words: Handout, is_connected: Callable[[], bool]) -> HttpResponse:
+def _delivering(
+    message: ClaimedMessage, is_connected: Callable[[], bool]
+) -> HttpResponse:
     body = {
         "type": "message",
-        "message": words.text,
-        "id": words.id,
-        "agent": words.agent,
-        "at": words.at.isoformat(),
+        "message": message.text,
+        "id": message.id,
+        "agent": message.agent,
+        "at": message.at.isoformat(),
     }
-    if not words.claim:
-        metrics.words_delivered(words.at)
+    if not message.claim:
+        metrics.words_delivered(message.at)
         acknowledged_later: HttpResponse = answer(body)
         return acknowledged_later
     response: DeliveringResponse = answer(body, cls=DeliveringResponse)
-    response.words, response.is_connected = words, is_connected
+    response.message, response.is_connected = message, is_connected
     return response
 
 

@@ -5,8 +5,8 @@ ended long ago, `forget` all there are of one customer. Both may run beside the
 service: an open chat's row is never removed, nor, by `forget`, one whose end
 Salesforce has not been told of, since nobody could tell it without the row.
 
-The ids of agents' words rise for a customer also when nothing is left of him: see
-`agent_messages.highest_id`.
+The ids of agents' messages rise for a customer also when nothing is left of them:
+see `agent_messages.IS_KNOWN`.
 """
 
 import time
@@ -34,7 +34,7 @@ def prune(days: int) -> int:
 
 
 def forget(line_id: str) -> Forgotten:
-    """End a customer's chat, see that Salesforce hears of it, and remove all of him.
+    """End a customer's chat, see that Salesforce hears of it, and remove all of them.
 
     Whoever is first says the farewell, this process or the service: the send lease
     lets one of them do it. Chats that Salesforce could not be told of in time stay,

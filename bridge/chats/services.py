@@ -15,11 +15,11 @@ from bridge.domain.errors import InvalidRequest, NoOpenChat, TemporarilyUnavaila
 from bridge.domain.timeline import EndedBy
 from bridge.storage import agent_messages, customer_messages, ending, notifications
 from bridge.storage import opening as claims
-from bridge.storage.agent_messages import Look
+from bridge.storage.agent_messages import Fetch
 from bridge.storage.customer_messages import Fate, Ticket
 from bridge.storage.marks import new_token
 from bridge.storage.opening import Reservation
-from bridge.storage.summary import ChatStatus
+from bridge.storage.summary import ChatSummary
 from bridge.telemetry import logs, metrics
 from bridge.upstreams.liveagent.events import Reason, State
 from bridge.upstreams.liveagent.protocol import Json
@@ -44,7 +44,7 @@ FULL = "full"
 class Opened:
     """How opening a chat went; `chat` is None where there was no room for it."""
 
-    chat: ChatStatus | None
+    chat: ChatSummary | None
 
     @property
     def ok(self) -> bool:
@@ -122,35 +122,37 @@ def next_message(
     line_id: str,
     ack: int | None,
     is_connected: Callable[[], bool] = lambda: True,
-) -> Look:
-    """Return the oldest words for the bot, the end, or nothing after a while.
+) -> Fetch:
+    """Return the oldest message for the bot, the end, or nothing after a while.
 
     A caller that has gone (`is_connected`) is given nothing. Raises InvalidRequest for
     an `ack` that is too high.
     """
     deadline = time.monotonic() + random.uniform(*HOLD_SECONDS)  # noqa: S311
-    claim = new_token()
-    taken: Look | None = None
+    claim = new_token() if ack is None else agent_messages.NO_CLAIM
+    fetched: Fetch | None = None
 
-    def take() -> Look:
-        nonlocal taken
-        if taken is None or (is_connected() and not shutdown.is_stopping()):
-            left = max(0.0, deadline - time.monotonic())
-            taken = agent_messages.take(
-                line_id, claim=claim, ack=ack, hold_seconds=left
+    def fetch() -> Fetch:
+        nonlocal fetched
+        if fetched is None or (is_connected() and not shutdown.is_stopping()):
+            fetched = agent_messages.fetch(
+                line_id,
+                claim=claim,
+                hold_seconds=max(0.0, deadline - time.monotonic()),
+                ack=ack if fetched is None else None,  # once is enough
             )
-        return taken
+        return fetched
 
-    def is_enough(look: Look) -> bool:
-        found = look.words is not None or look.is_end
+    def is_enough(fetched: Fetch) -> bool:
+        found = fetched.message is not None or fetched.is_end
         return found or shutdown.is_stopping() or not is_connected()
 
     with metrics.messages_held.track_inprogress():
-        look = notifications.wait_until(
-            is_enough, take, notifications.messages_for(line_id), deadline=deadline
+        found = notifications.wait_until(
+            is_enough, fetch, notifications.messages_for(line_id), deadline=deadline
         )
-    logs.note_chat(look.chat.id if look.chat else None)
-    return look
+    logs.note_chat(found.chat.id if found.chat else None)
+    return found
 
 
 def look_again(line_id: str) -> None:
@@ -214,7 +216,7 @@ def _raise_for_dropped(ticket: Ticket) -> None:
     raise NoOpenChat("the chat has ended", field="line_id")
 
 
-def close_chat(*, line_id: str) -> ChatStatus | None:
+def close_chat(*, line_id: str) -> ChatSummary | None:
     """End the customer's chat; returns it, None where there never was one.
 
     Salesforce hears of it before this returns or, if it cannot be reached in time,

@@ -18,7 +18,7 @@ from bridge.storage.database import in_database, in_database_stepwise
 from bridge.storage.marks import from_now
 from bridge.storage.notifications import Broadcast
 from bridge.storage.sql import Statement
-from bridge.storage.summary import COLUMNS, ChatStatus
+from bridge.storage.summary import COLUMNS, ChatSummary
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent.events import Reason, State
 
@@ -155,7 +155,7 @@ def close(line_id: str) -> int | None:
 
 
 @in_database_stepwise
-def look(session_id: int) -> ChatStatus | None:
+def look(session_id: int) -> ChatSummary | None:
     """Return a chat as it stands."""
     row = LOOK(id=session_id).row
-    return ChatStatus(*row) if row else None
+    return ChatSummary(*row) if row else None

@@ -22,7 +22,7 @@ LEASE_SECONDS = 15
 FIRST_SEQUENCE = 1
 
 # An acknowledgement that a bot had for older chats is good for the new one, also where
-# these have been removed: see `inbox.highest_id`.
+# these have been removed: see `agent_messages.IS_KNOWN`.
 INSERT = """
     INSERT INTO bridge_session
            (line_id, display_name, state,

@@ -82,13 +82,18 @@ class Statement:
     `DIALECTS` in braces."""
 
     def __init__(self, text: str, **pieces: str) -> None:
-        """Keep a statement; `pieces` are what else stands in braces in it."""
+        """Keep a statement; `pieces` are what else stands in braces in it.
+
+        Braces in a piece are for what is in `DIALECTS`.
+        """
         self._text = " ".join(text.split())
         self._pieces = pieces
 
     @functools.cached_property
     def _sql(self) -> str:
-        return self._text.format(**self._pieces, **DIALECTS[connection.vendor])
+        dialect = DIALECTS[connection.vendor]
+        pieces = {name: text.format(**dialect) for name, text in self._pieces.items()}
+        return self._text.format(**pieces, **dialect)
 
     def __call__(self, **parameters: Parameter) -> Result:
         """Carry it out on the connection of this database thread.

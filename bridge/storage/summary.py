@@ -12,13 +12,13 @@ from bridge.upstreams.liveagent.events import Reason, State
 # reached in this time.
 FAREWELL_FIRST = timedelta(seconds=10)
 
-# The columns of a session that a status is made of, in this order.
+# The columns of a session that a summary is made of, in this order.
 COLUMNS = """s.id, s.state, s.reason, s.queue_position, s.estimated_wait, s.undelivered,
              s.farewell, s.ended_at"""
 
 
 @dataclass(frozen=True, slots=True)
-class ChatStatus:
+class ChatSummary:
     """How a chat stands; `id` is ours, `estimated_wait` is in seconds.
 
     `farewell` is what Salesforce is still to be told of the end.

@@ -1,0 +1,108 @@
+"""Does a bot get each message once, and at what cost to the database?"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from bridge.chats import services
+from bridge.domain.errors import InvalidRequest
+from bridge.models import AgentMessage, Session
+from bridge.storage import notifications
+from bridge.storage.database import run_on_database_thread
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECONDS = 20
+LINE_ID = "U1"
+
+
+@pytest.fixture
+def chat():
+    return Session.objects.create(line_id=LINE_ID, display_name="", state="waiting")
+
+
+def say(chat, text):
+    message = AgentMessage.objects.create(
+        session=chat, line_id=chat.line_id, text=text, agent=""
+    )
+    Session.objects.filter(pk=chat.pk).update(last_word_id=message.pk)
+    return message.pk
+
+
+class Statements:
+    """Those carried out on the database thread, as they begin."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.looked = threading.Semaphore(0)
+
+    def __call__(self, execute, sql, params, many, context):
+        self.texts.append(sql)
+        result = execute(sql, params, many, context)
+        if "LEFT JOIN" in sql:
+            self.looked.release()
+        return result
+
+    def count(self, text):
+        return sum(text in each for each in self.texts)
+
+
+@pytest.fixture
+def statements():
+    """Record what is carried out on the database thread."""
+    statements = Statements()
+
+    def install():
+        connection.ensure_connection()
+        connection.execute_wrappers.append(statements)
+
+    run_on_database_thread(install)
+    return statements
+
+
+@pytest.mark.parametrize("acknowledges", [True, False])
+def test_a_wake_up_costs_one_round_trip(chat, request, acknowledges):
+    ack = None
+    if acknowledges:
+        ack = say(chat, "read before")
+        services.next_message(line_id=LINE_ID, ack=0)
+    statements = request.getfixturevalue("statements")
+
+    with ThreadPoolExecutor(1) as executor:
+        held = executor.submit(services.next_message, line_id=LINE_ID, ack=ack)
+        for _ in range(3):
+            assert statements.looked.acquire(timeout=SECONDS)
+            if acknowledges:
+                assert statements.count("DELETE") == 1
+            notifications.publish_here(notifications.messages_for(LINE_ID))
+        said = say(chat, "new")
+        notifications.publish_here(notifications.messages_for(LINE_ID))
+        assert held.result(SECONDS).message.id == said
+
+    looks = statements.count("LEFT JOIN")
+    assert statements.count("DELETE") == (1 if acknowledges else 0)
+    if connection.vendor == "postgresql":
+        assert len(statements.texts) - statements.count("SET bot_until") == looks
+
+
+def test_an_ack_deletes_what_was_handed_out_and_nothing_else(chat):
+    first, second = say(chat, "one"), say(chat, "two")
+    assert services.next_message(line_id=LINE_ID, ack=0).message.id == first
+
+    with pytest.raises(InvalidRequest):
+        services.next_message(line_id=LINE_ID, ack=second)
+    assert AgentMessage.objects.count() == 2
+
+    assert services.next_message(line_id=LINE_ID, ack=first).message.id == second
+    assert AgentMessage.objects.get().pk == second
+
+
+def test_an_ack_of_older_chats_is_good_when_nothing_is_known_of_them(chat):
+    old = say(chat, "one")
+    Session.objects.all().delete()
+
+    assert services.next_message(line_id=LINE_ID, ack=old).is_end
+    with pytest.raises(InvalidRequest):
+        services.next_message(line_id=LINE_ID, ack=old + 1)
