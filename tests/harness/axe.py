@@ -5,7 +5,9 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 RUN = """
 const done = arguments[arguments.length - 1];
-axe.run({resultTypes: ["violations"]}).then(done, (error) => done({error: `${error}`}));
+Promise.all(document.getAnimations().map((each) => each.finished))
+    .then(() => axe.run({resultTypes: ["violations"]}))
+    .then(done, (error) => done({error: `${error}`}));
 """
 GRAVE = ("serious", "critical")
 
@@ -14,6 +16,7 @@ def findings(browser: WebDriver, impacts: tuple[str, ...] = GRAVE) -> list[str]:
     """Return what is as grave as that: the rule and where it is broken."""
     browser.execute_script(AXE_SCRIPT)
     found = browser.execute_async_script(RUN)
+    assert "violations" in found, found
     return [
         f"{rule['id']} ({rule['impact']}): {node['target']}"
         for rule in found["violations"]

@@ -1,5 +1,7 @@
 """Can everybody use the pages, on a phone as well, and with a long name on them?"""
 
+from itertools import product
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -16,15 +18,17 @@ LONG = "U" + "0123456789" * 25 + "0123"
 
 
 def look(browser, impacts):
-    """Return what is wrong with the page that is shown, at each width."""
-    found = {}
-    for width in WIDTHS:
+    """Return what is wrong with the page that is shown, in each way of showing it."""
+    found = []
+    for width, scheme in product(WIDTHS, ("light", "dark")):
         narrow_to(browser, width)
-        found[width] = findings(browser, impacts)
+        prefers = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [prefers]})
+        found += [f"{width} {scheme} {each}" for each in findings(browser, impacts)]
         page = browser.find_element(By.TAG_NAME, "html")
         if page.get_property("scrollWidth") > page.get_property("clientWidth"):
-            found[width].append("it is wider than the screen")
-    return {width: wrong for width, wrong in found.items() if wrong}
+            found.append(f"{width} wider than the screen")
+    return found
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -34,14 +38,14 @@ def test_the_admin_is_for_everybody(browser, own_service, salesforce, language):
     assert Bot(service, LONG).init().outcome == CONNECTED
 
     browser.get(f"{service.url}/admin/")
-    assert look(browser, GRAVE) == {}, "login"
+    assert look(browser, GRAVE) == [], "login"
     let_in(browser, service)
     for path in (LIST, "/admin/", f"{LIST}1/change/", f"{LIST}2/change/"):
         browser.get(f"{service.url}{path}")
         assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == (
             language
         )
-        assert look(browser, GRAVE) == {}, path
+        assert look(browser, GRAVE) == [], path
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -52,15 +56,15 @@ def test_the_agents_page_is_for_everybody(browser, service, salesforce, simulato
     wait = WebDriverWait(browser, 10)
 
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".entry"))
-    assert look(browser, impacts) == {}, "the list"
+    assert look(browser, impacts) == [], "the list"
     browser.find_elements(By.CSS_SELECTOR, "#waiting .entry")[-1].click()
     accept = browser.find_element(By.ID, "accept")
     wait.until(lambda _: accept.is_displayed())
-    assert look(browser, impacts) == {}, "before the agent joins"
+    assert look(browser, impacts) == [], "before the agent joins"
     assert accept.rect["x"] + accept.rect["width"] < WIDTHS[-1]
     accept.click()
     wait.until(lambda _: browser.find_element(By.ID, "text").is_displayed())
-    assert look(browser, impacts) == {}, "a chat"
+    assert look(browser, impacts) == [], "a chat"
 
 
 def test_a_long_line_id_leaves_the_list_its_columns(browser, own_service, salesforce):
