@@ -17,11 +17,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from bridge.domain.states import Reason
 from bridge.domain.timeline import EndedBy
 from bridge.models import Session
 from bridge.operations import timeline_text
 from bridge.storage import ending
-from bridge.upstreams.liveagent.events import Reason
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Session]

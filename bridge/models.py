@@ -14,13 +14,12 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge.upstreams.liveagent.events import Reason, State
-from bridge.upstreams.liveagent.protocol import (
-    DEFAULT_POLL_TIMEOUT_SECONDS,
+from bridge.domain.links import (
+    DEFAULT_HOLD_SECONDS,
     FIRST_ACK,
-    LONGEST_SECRET,
-    Credentials,
+    MAX_SECRET_LENGTH,
 )
+from bridge.domain.states import Reason, State
 
 IDENTIFIER = 255  # characters of a line_id, a name, a message_id
 
@@ -56,6 +55,8 @@ class Session(models.Model):
         (Reason.ERROR, _("error")),
     )
 
+    UPSTREAMS = (("liveagent", "Live Agent"),)
+
     line_id = models.CharField(_("LINE id"), max_length=IDENTIFIER)
     display_name = models.CharField(_("display name"), max_length=IDENTIFIER)
     state = models.CharField(
@@ -74,12 +75,18 @@ class Session(models.Model):
     ended_at = models.DateTimeField(_("ended at"), null=True)
 
     # Where the chat lives at Salesforce. The key opens it: never shown anywhere.
+    upstream = models.CharField(
+        _("upstream"), max_length=16, choices=UPSTREAMS, db_default="liveagent"
+    )
     host = models.CharField(max_length=IDENTIFIER, blank=True)
-    live_agent_id = models.CharField(max_length=LONGEST_SECRET, blank=True)
-    key = models.CharField(max_length=LONGEST_SECRET, blank=True)
-    affinity_token = models.CharField(max_length=LONGEST_SECRET, blank=True)
+    # Of no use any more; older servers still write it.
+    live_agent_id = models.CharField(
+        max_length=MAX_SECRET_LENGTH, blank=True, db_default=""
+    )
+    key = models.CharField(max_length=MAX_SECRET_LENGTH, blank=True)
+    affinity_token = models.CharField(max_length=MAX_SECRET_LENGTH, blank=True)
     client_poll_timeout = models.IntegerField(
-        default=DEFAULT_POLL_TIMEOUT_SECONDS, help_text="seconds"
+        default=DEFAULT_HOLD_SECONDS, help_text="seconds"
     )
 
     # How far the conversation is: our last POST, their last batch.
@@ -148,11 +155,6 @@ class Session(models.Model):
     def is_open(self) -> bool:
         """Whether the chat goes on, as far as the bot is told."""
         return self.state != State.ENDED
-
-    @property
-    def credentials(self) -> Credentials:
-        """What a call to Salesforce for this chat needs."""
-        return Credentials(self.host, self.key, self.affinity_token)
 
 
 class AgentMessage(models.Model):

@@ -23,10 +23,10 @@ from bridge.api.requests import (
     Payload,
     Send,
 )
-from bridge.chats.services import FULL
+from bridge.chats.opening import FULL
+from bridge.domain.states import Reason, State
 from bridge.operations import readiness
 from bridge.telemetry.process import REACHABLE, UNKNOWN, UNREACHABLE
-from bridge.upstreams.liveagent.events import Reason, State
 
 Json = dict[str, Any]
 

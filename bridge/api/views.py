@@ -17,11 +17,12 @@ from bridge.api import requests as bodies
 from bridge.api.delivery import DeliveringResponse
 from bridge.api.endpoint import answer, bad, endpoint, reading, without_body
 from bridge.api.pages import is_page
-from bridge.chats import services
+from bridge.chats import opening, services
+from bridge.domain.states import State
 from bridge.storage.agent_messages import ClaimedMessage
 from bridge.storage.summary import ChatSummary
 from bridge.telemetry import metrics
-from bridge.upstreams.liveagent.events import State
+from bridge.upstreams.base import Customer
 
 CONNECTED = "接続しました。"
 NOT_CONNECTED = "ただいま接続できません。"
@@ -32,10 +33,8 @@ CLOSED = "deleted session"
 @endpoint(bodies.Init)
 def init(request: HttpRequest, payload: bodies.Init) -> HttpResponse:
     """Open a chat: `ok` once Salesforce has taken the request, else `fail`."""
-    opened = services.open_chat(
-        line_id=payload.line_id,
-        display_name=payload.display_name,
-        prechat_entities=payload.prechatEntities,
+    opened = opening.open_chat(
+        Customer(payload.line_id, payload.display_name, payload.prechatEntities)
     )
     if not opened.ok or opened.chat is None:
         return _ok("fail", NOT_CONNECTED, reason=opened.reason)

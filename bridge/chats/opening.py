@@ -1,69 +1,92 @@
-"""How is a chat begun at Salesforce?
+"""How is a chat begun?
 
-SessionId, then the row, then ChasitorInit: what opens the session is committed
-before Salesforce is asked to route it, so that a process killed at any moment leaves
-nothing behind that could not be ended.
+At most once for a customer: whoever claims the row opens the chat, all others wait
+for the same outcome. What opens it at Salesforce is committed before Salesforce is
+asked to route it, so that a process killed at any moment leaves nothing behind that
+could not be ended.
 """
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
-
-from django.conf import settings
 
 from bridge.chats import reader
+from bridge.chats.waiting import LOOK_AGAIN_SECONDS, wait_until_told
 from bridge.domain.errors import UpstreamError
-from bridge.outbound.backoff import Backoff
-from bridge.outbound.errors import TransportError
-from bridge.outbound.http import LONGEST_CALL_SECONDS
-from bridge.storage import ending, leases, parcels
+from bridge.domain.states import Reason, State
+from bridge.domain.timeline import EndedBy
+from bridge.storage import ending, leases, notifications
 from bridge.storage import opening as claims
-from bridge.upstreams.liveagent import protocol
-from bridge.upstreams.liveagent.client import live_agent
-from bridge.upstreams.liveagent.errors import ServerFault, ServerSwitched
-from bridge.upstreams.liveagent.events import Reason
-from bridge.upstreams.liveagent.hosts import may_follow
-from bridge.upstreams.liveagent.protocol import Credentials, Json, NewSession
+from bridge.storage.marks import new_token
+from bridge.storage.opening import Claim
+from bridge.storage.summary import ChatSummary
+from bridge.telemetry import logs
+from bridge.upstreams.base import Customer
+from bridge.upstreams.registry import for_new_chats
 
 logger = logging.getLogger(__name__)
 
-R = TypeVar("R")
+OPEN_SECONDS = 18.0  # how long /init waits for Salesforce to take the request
+FAIL_FAST_SECONDS = 10.0  # of them, kept for that answer
+LAST_MOMENT_SECONDS = 5.0  # and how long a failed /init waits to end what it began
 
-MOST_SWITCHES = 3
+FULL = "full"
 
 
-def open_at_salesforce(
-    session_id: int,
-    token: int,
-    line_id: str,
-    display_name: str,
-    prechat_entities: Sequence[Json],
-    *,
-    deadline: float,
-) -> None:
-    """Open a reserved chat and begin to poll it; ends it where that fails.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How opening a chat went; `chat` is None where there was no room for it."""
 
-    No call is repeated that might last beyond `deadline` (monotonic seconds).
-    """
-    try:
-        host, new = _create_session(deadline)
-        credentials = Credentials(host, new.key, new.affinity_token)
-        if not claims.begin(session_id, token, host, new):
-            live_agent().delete_session(credentials)  # closed meanwhile
-            return
-        body = protocol.chasitor_init(
-            organization_id=settings.LIVEAGENT_ORGANIZATION_ID,
-            deployment_id=settings.LIVEAGENT_DEPLOYMENT_ID,
-            button_id=settings.LIVEAGENT_BUTTON_ID,
-            session_id=new.id,
-            user_agent=settings.USER_AGENT,
-            line_id=line_id,
-            display_name=display_name,
-            prechat_entities=prechat_entities,
+    chat: ChatSummary | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether Salesforce has taken the request."""
+        return self.chat is not None and self.chat.is_open and not self.is_pending
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether Salesforce has not said yet."""
+        return self.chat is not None and self.chat.state == State.OPENING
+
+    @property
+    def reason(self) -> str:
+        """Why it failed."""
+        if self.chat is None:
+            return FULL
+        return self.chat.reason or Reason.ERROR
+
+
+def open_chat(customer: Customer) -> Opened:
+    """Return the customer's open chat, opened now unless it is open already."""
+    deadline = time.monotonic() + OPEN_SECONDS
+    opened = Opened(None)
+    while time.monotonic() < deadline:
+        token, upstream = new_token(), for_new_chats()
+        claim = claims.claim(
+            customer.line_id, customer.display_name, token, upstream.name
         )
-        _init(credentials, body, deadline)
+        if claim is None:
+            return Opened(None)
+        logs.note_chat(claim.session_id)
+        if claim.is_ours:
+            _open_upstream(
+                claim.session_id, token, customer, deadline=deadline - FAIL_FAST_SECONDS
+            )
+        opened = _outcome(claim, deadline)
+        if claim.is_ours or not _died_with_its_opener(opened):
+            break
+    return opened
+
+
+def _open_upstream(
+    session_id: int, token: int, customer: Customer, *, deadline: float
+) -> None:
+    """Open a claimed chat and begin to read it; ends it where that fails."""
+    keep = partial(claims.keep_link, session_id, token)
+    try:
+        for_new_chats().open(customer, keep=keep, deadline=deadline)
     except UpstreamError as exc:
         logger.warning("chat %s could not be opened: %s", session_id, exc)
         ending.finish(session_id, Reason.ERROR, facts=exc.facts)
@@ -71,46 +94,32 @@ def open_at_salesforce(
         ending.finish(session_id, Reason.ERROR)
         raise
     else:
-        lease = leases.keep(session_id, token, new.client_poll_timeout)
+        lease = leases.take(session_id, token)
         if lease is not None:
-            reader.follow(lease)
+            reader.start(lease)
     finally:
-        # Until now nobody could end the chat under ChasitorInit.
-        parcels.release(session_id, token)
+        # Until now nobody could end the chat while it was being opened.
+        leases.release_sending(session_id, token)
 
 
-def _create_session(deadline: float) -> tuple[str, NewSession]:
-    """Return a new session and its host, which Salesforce may name itself."""
-    host = settings.LIVEAGENT_HOST
-    for _ in range(MOST_SWITCHES):
-        try:
-            create = partial(live_agent().create_session, host)
-            return host, _repeated(create, deadline)
-        except ServerSwitched as exc:
-            trusted = may_follow(host, exc.url)
-            if trusted is None:
-                raise
-            host = trusted
-    raise ServerSwitched("")
-
-
-def _init(credentials: Credentials, body: Json, deadline: float) -> None:
-    """POST ChasitorInit; the same number again is no second chat."""
-    _repeated(
-        lambda: live_agent().chasitor_init(
-            credentials, sequence=claims.FIRST_SEQUENCE, body=body
-        ),
-        deadline,
+def _outcome(claim: Claim, deadline: float) -> Opened:
+    """Wait until Salesforce has said yes or no, or has had its time."""
+    session_id = claim.session_id
+    opened = notifications.wait_until(
+        lambda opened: not opened.is_pending,
+        lambda: Opened(ending.look(session_id)),
+        notifications.chat(session_id),
+        deadline=deadline,
+        every=LOOK_AGAIN_SECONDS,
     )
+    if opened.ok:
+        return opened
+    if opened.is_pending and claim.is_ours:
+        ending.finish(session_id, Reason.ERROR, facts={"by": EndedBy.DEADLINE})
+    wait_until_told(session_id, deadline=deadline + LAST_MOMENT_SECONDS)
+    return Opened(ending.look(session_id))
 
 
-def _repeated(call: Callable[[], R], deadline: float) -> R:
-    """Make a call until it works, while there is time for one more."""
-    pause = Backoff()
-    while True:
-        try:
-            return call()
-        except (TransportError, ServerFault):
-            if time.monotonic() + LONGEST_CALL_SECONDS > deadline:
-                raise
-            pause()
+def _died_with_its_opener(opened: Opened) -> bool:
+    """Whether the process that was opening this chat was killed doing so."""
+    return opened.chat is not None and opened.chat.reason == Reason.LOST

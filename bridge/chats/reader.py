@@ -1,10 +1,8 @@
-"""How do an agent's words get from Salesforce into the inbox?
+"""Who reads a chat, and what becomes of what came?
 
-A follower owns the long poll of one open chat, whoever asks for words meanwhile:
-poll, store what came together with the new ack, poll on. Its lease says that it is
-the only one in the whole deployment; a second poll would end the chat.
-
-Source: Chat REST API Developer Guide, "Your Message Long Polling Loop".
+A reader owns the reads of one open chat, whoever asks for messages meanwhile: read,
+store what came together with how far that is, read on. Its lease says that it is the
+only one in the whole deployment; on Live Agent a second one would end the chat.
 """
 
 import logging
@@ -14,92 +12,108 @@ import time
 from collections.abc import Iterable
 
 from bridge.chats import recovery, shutdown
-from bridge.domain.errors import DatabaseUnavailable, UpstreamError
+from bridge.domain.effects import Effect, apply
+from bridge.domain.errors import (
+    DatabaseUnavailable,
+    Gone,
+    Moved,
+    NoAnswer,
+    UpstreamError,
+)
+from bridge.domain.readings import Reading
+from bridge.domain.states import Reason, State
+from bridge.domain.timeline import EndedBy
 from bridge.outbound.backoff import Backoff
 from bridge.outbound.calls import Call
-from bridge.outbound.errors import CallCancelled, NoAnswerInTime
 from bridge.storage import ending, leases, readings, timeline
+from bridge.storage import recovery as moves
 from bridge.storage.leases import Lease
 from bridge.storage.marks import new_token
 from bridge.telemetry import logs, metrics
-from bridge.upstreams.liveagent.client import live_agent
-from bridge.upstreams.liveagent.errors import (
-    AffinityChanged,
-    DuplicatePoll,
-    MethodRefused,
-    SessionGone,
-)
-from bridge.upstreams.liveagent.events import State, absorb
-from bridge.upstreams.liveagent.protocol import Batch, Reconnection
+from bridge.upstreams.base import Feed, Recovery
+from bridge.upstreams.registry import upstream
 
 logger = logging.getLogger(__name__)
 
-# After `clientPollTimeout` Salesforce has answered, or will not any more.
-PATIENCE_SECONDS = 1.0
-# A poll that trickles on past this much more is cut; its lease lasts longer still.
+# A read that trickles on past the time for which Salesforce may hold it, and this
+# much more, is cut; its lease lasts longer still.
 DEADLINE_SECONDS = 1.5
 ASK_AGAIN_SECONDS = 1.0
-# A lease that has waited so long for its poll is started afresh first.
+# A lease that has waited so long for its read is started afresh first.
 STALE_SECONDS = 1.0
+# What brings nothing sooner than this was not waited for; the next one is.
+TOO_SOON_SECONDS = 0.75
+# Who closed the connection in the middle of a read has let go of it; that it has
+# noticed itself is given a moment (not documented).
+BREAK_SECONDS = 0.5
 
 EVENT_TYPE = re.compile(r"[A-Z][A-Za-z]{1,39}", re.ASCII)
 
 _lock = threading.Lock()
-_followers: dict[int, "Follower"] = {}
+_readers: dict[int, "Reader"] = {}
 
 
-def follow(lease: Lease) -> None:
-    """Poll the chat of `lease` in a thread of its own until it ends or is lost."""
-    follower = Follower(lease)
+def start(lease: Lease) -> None:
+    """Read the chat of `lease` in a thread of its own until it ends or is lost."""
+    reader = Reader(lease)
     with _lock:
-        _followers[lease.session_id] = follower
-    threading.Thread(target=follower.run, daemon=True).start()
+        _readers[lease.session_id] = reader
+    threading.Thread(target=reader.run, daemon=True).start()
 
 
-def take_up(session_id: int) -> bool:
-    """Follow a chat that nobody follows; False when somebody does after all."""
+def adopt(session_id: int) -> bool:
+    """Read a chat that nobody reads; False when somebody does after all."""
     lease = leases.take(session_id, new_token())
     if lease is None:
         return False
+    if lease.standing.state == State.OPENING:
+        # Its opener is dead, and what it had begun is unknown: end it.
+        facts = {"by": EndedBy.OPENER_DIED}
+        ending.finish(session_id, Reason.LOST, facts=facts)
+        return False
     metrics.chat_taken_up()
-    follow(lease)
+    start(lease)
     return True
 
 
-def interrupt(session_id: int) -> None:
-    """Have the chat's follower, if it is here, look at the row instead of waiting."""
+def recheck(session_id: int) -> None:
+    """Have the chat's reader, if it is here, look at the row instead of waiting."""
     with _lock:
-        follower = _followers.get(session_id)
-    if follower is not None:
-        threading.Thread(target=follower.interrupt, daemon=True).start()
+        reader = _readers.get(session_id)
+    if reader is not None:
+        threading.Thread(target=reader.recheck, daemon=True).start()
 
 
 def is_idle() -> bool:
-    """Whether this process polls no chat."""
+    """Whether this process reads no chat."""
     with _lock:
-        return not _followers
+        return not _readers
 
 
-class Follower:
-    """The owner of one chat's poll."""
+class Reader:
+    """The owner of one chat's reads."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease: Lease | None = lease
         self._session_id = lease.session_id
         self._token = lease.token
-        self._leased_at = time.monotonic()
-        self._pause = Backoff()
+        self._upstream = upstream(lease.upstream)
+        self._link = lease.link
+        self._feed: Feed = self._upstream.listen(lease.link)
+        self._leased_at = self._asked_at = time.monotonic()
+        self._failures = Backoff(first=BREAK_SECONDS)
+        self._nothings = Backoff(longest=2.0)
         self._outage = timeline.Outage(lease.session_id)
-        self._interrupted: Call | None = None
+        self._cut: Call | None = None
         self._asking = threading.RLock()
-        self._new_home: Reconnection | None = None
+        self._recovery: Recovery | None = None
         self.call = Call()
 
-    def interrupt(self) -> None:
-        """Cut the poll under way, if the row says that it is to stop.
+    def recheck(self) -> None:
+        """Cut the read under way, if the row says that it is to stop.
 
-        The message may come late. To cut a poll that should go on would mean to
-        begin a second one, so the row is asked, and only a poll that was there
+        The message may come late. To cut a read that should go on would mean to
+        begin a second one, so the row is asked, and only a read that was there
         before it answered is cut.
         """
         logs.begin_work(self._session_id)
@@ -107,34 +121,36 @@ class Follower:
         while call is not self.call:
             call = self.call
             lease = leases.look(self._session_id, self._token)
-            if lease is not None and not (lease.reconnecting and self._moved(lease)):
+            if lease is not None and not (lease.needs_recovery and self._moved(lease)):
                 return
-            self._interrupted = call
+            self._cut = call
             call.cancel()
 
     def _moved(self, lease: Lease) -> bool:
-        """Ask Salesforce whether the session has moved, beside the poll under way.
+        """Ask whether the chat has moved, beside the read under way.
 
-        A 503 to a POST may as well mean an outage; then the poll is to be left
-        alone, since Salesforce holds it whether we are there or not.
+        What a sender took for a move may as well be an outage; then the read is to
+        be left alone, since Salesforce holds it whether we are there or not.
         """
         with self._asking:
-            while leases.wants_reconnection(lease):
+            asked = self._upstream.recovery(lease.link, lease.cursor)
+            while moves.is_wanted(lease):
                 try:
-                    self._new_home = recovery.ask(lease)
-                except MethodRefused:
-                    leases.end_reconnection(lease)
-                except SessionGone:
-                    return True  # the next poll will say so
+                    if not asked.is_needed():
+                        moves.end(lease)
+                        return False
+                except Gone:
+                    return True  # the next read will say so
                 except UpstreamError as exc:
                     logger.warning("chat %s: %s", self._session_id, exc)
                     time.sleep(ASK_AGAIN_SECONDS)
                 else:
+                    self._recovery = asked
                     return True
             return False
 
     def run(self) -> None:
-        """Follow the chat until it is over, or lost to another follower."""
+        """Read the chat until it is over, or lost to another reader."""
         logs.begin_work(self._session_id)
         try:
             while self._lease is not None:
@@ -145,127 +161,132 @@ class Follower:
         except DatabaseUnavailable:
             logger.warning("chat %s: the lease will run out", self._session_id)
         finally:
+            self._feed.close()
             with _lock:
-                if _followers.get(self._session_id) is self:
-                    del _followers[self._session_id]
+                if _readers.get(self._session_id) is self:
+                    del _readers[self._session_id]
 
     def _carry_on(self, lease: Lease) -> Lease | None:
         """Take one step; whatever goes wrong in it, the chat is not let go of."""
         try:
             return self._step(lease)
-        except (SessionGone, DuplicatePoll) as exc:
+        except Gone as exc:
             logger.warning("chat %s is lost: %s", lease.session_id, exc)
-            ending.lost(lease.session_id, exc)
+            ending.end_as_lost(lease.session_id, exc)
             return None
         except DatabaseUnavailable:
-            logger.warning("chat %s: polling waits for the database", lease.session_id)
+            logger.warning("chat %s: reading waits for the database", lease.session_id)
         except Exception as exc:
             logs.log_fault(
-                logger, exc, "chat %s: a poll's step failed", lease.session_id
+                logger, exc, "chat %s: a reader's step failed", lease.session_id
             )
-        self._pause()
-        return self._renewed_until_known(lease)
-
-    def _renewed_until_known(self, lease: Lease) -> Lease | None:
+        self._failures()
         try:
             return self._renewed(lease)
         except DatabaseUnavailable:
             return lease
 
     def _step(self, lease: Lease) -> Lease | None:
-        """Poll once and store what came; returns the lease for the next step."""
-        if time.monotonic() - self._leased_at > STALE_SECONDS:
+        """Read once and store what came; returns the lease for the next step."""
+        # A renewal that was slow itself is repeated: the lease is counted from before
+        # it, and Salesforce holds a read from when it is asked.
+        while time.monotonic() - self._leased_at > STALE_SECONDS:
             renewed = self._renewed(lease)
             if renewed is None:
                 return None
             lease = renewed
-        if lease.reconnecting:
-            return self._reconnect(lease)
+        if lease.needs_recovery:
+            return self._recover(lease)
         try:
-            batch = self._poll(lease)
-        except AffinityChanged:
-            leases.begin_reconnection(lease)
-            return self._reconnect(lease)
-        except CallCancelled as exc:
-            return self._after_cancellation(lease, exc)
-        except NoAnswerInTime as exc:
-            return self._outwait(lease, exc)
-        except (SessionGone, DuplicatePoll):
+            reading = self._read(lease)
+        except Moved as exc:
+            moves.begin(lease, exc)
+            return self._recover(lease)
+        except Gone:
             raise
         except UpstreamError as exc:
-            logger.debug("chat %s: polling again after: %s", lease.session_id, exc)
-            self._outage.failed(exc)
-            self._pause()
-            return self._renewed(lease)
-        self._pause.reset()
+            return self._after_failure(lease, exc)
+        self._failures.reset()
         self._outage.over()
-        return self._store(lease, batch)
+        if reading is None or (reading.cursor == lease.cursor and not reading.events):
+            return self._after_nothing(lease)
+        self._nothings.reset()
+        return self._store(lease, reading)
 
-    def _poll(self, lease: Lease) -> Batch | None:
-        timeout = lease.client_poll_timeout
-        self.call = Call(self._leased_at + timeout + DEADLINE_SECONDS)
-        hold = timeout + PATIENCE_SECONDS
-        return live_agent().messages(
-            lease.credentials, ack=lease.ack, hold=hold, call=self.call
-        )
+    def _read(self, lease: Lease) -> Reading | None:
+        if lease.link != self._link:
+            self._feed.close()
+            self._link, self._feed = lease.link, self._upstream.listen(lease.link)
+        hold = lease.link.client_poll_timeout
+        self.call = Call(self._leased_at + hold + DEADLINE_SECONDS)
+        self._asked_at = time.monotonic()
+        return self._feed.next(lease.cursor, self.call)
 
-    def _after_cancellation(self, lease: Lease, exc: CallCancelled) -> Lease | None:
-        """Look why the poll was cut: on purpose, or because it was overdue."""
-        if self._interrupted is self.call:
+    def _after_failure(self, lease: Lease, exc: UpstreamError) -> Lease | None:
+        """Read again, at the earliest when Salesforce cannot hold this read any more.
+
+        A second one beside it would end the chat.
+        """
+        if self._cut is self.call:
             return self._renewed(lease)
-        return self._outwait(lease, exc)
-
-    def _outwait(self, lease: Lease, exc: UpstreamError) -> Lease | None:
-        """Wait until Salesforce cannot hold the abandoned poll any more."""
-        logger.warning("chat %s: no answer to a poll in time", lease.session_id)
         self._outage.failed(exc)
-        lasts = lease.client_poll_timeout + leases.MARGIN_SECONDS
-        time.sleep(max(0.0, self._leased_at + lasts - time.monotonic()))
+        if isinstance(exc, NoAnswer) and exc.may_hold:
+            logger.warning("chat %s: no answer to a read in time", lease.session_id)
+            lasts = lease.link.client_poll_timeout + leases.MARGIN_SECONDS
+            time.sleep(max(0.0, self._asked_at + lasts - time.monotonic()))
+        else:
+            logger.debug("chat %s: reading again after: %s", lease.session_id, exc)
+            self._failures()
         return self._renewed(lease)
 
-    def _store(self, lease: Lease, batch: Batch | None) -> Lease | None:
-        """Store a poll's answer; it is kept until that has worked."""
-        if batch is None:
-            return self._extended(lease)
-        if batch.sequence is not None and batch.sequence <= lease.ack:
-            logger.info("chat %s: batch came again", lease.session_id)
-            return self._renewed(lease)
-        outcome = absorb(lease.standing, batch.events)
-        if outcome.unknown:
-            logger.info(
-                "chat %s: unknown events %s", lease.session_id, _names(outcome.unknown)
-            )
-        started = time.monotonic()
-        while True:
-            try:
-                after = readings.record(lease, batch, outcome)
-                break
-            except DatabaseUnavailable:
-                self._pause()
-                started = time.monotonic()
-        self._leased_at = started
-        over = after is None or outcome.standing.state == State.ENDED
-        return None if over else after
-
-    def _reconnect(self, lease: Lease) -> Lease | None:
-        with self._asking:
-            new_home, self._new_home = self._new_home, None
-            reconnected = recovery.reconnect(lease, new_home)
-        self._leased_at = time.monotonic()
-        return self._renewed(reconnected) if reconnected else None
-
-    def _extended(self, lease: Lease) -> Lease | None:
+    def _after_nothing(self, lease: Lease) -> Lease | None:
+        """Read on; not at once where Salesforce did not wait for anything to come."""
+        if time.monotonic() - self._asked_at < TOO_SOON_SECONDS:
+            self._nothings()
+        else:
+            self._nothings.reset()
         started = time.monotonic()
         extended = leases.extend(lease)
         self._leased_at = started
         return extended
 
+    def _store(self, lease: Lease, reading: Reading) -> Lease | None:
+        """Store what a read brought; it is kept until that has worked."""
+        effect = apply(lease.standing, reading.events)
+        if effect.unknown:
+            logger.info(
+                "chat %s: unknown events %s", lease.session_id, _names(effect.unknown)
+            )
+        commit, started = new_token(), time.monotonic()
+        while True:
+            try:
+                after = readings.commit(lease, reading, effect, commit=commit)
+                break
+            except DatabaseUnavailable:
+                self._failures()
+                started = time.monotonic()
+        self._leased_at = started
+        return None if _is_over(effect) else after
+
+    def _recover(self, lease: Lease) -> Lease | None:
+        with self._asking:
+            asked, self._recovery = self._recovery, None
+            recovered = recovery.recover(
+                lease, asked or self._upstream.recovery(lease.link, lease.cursor)
+            )
+        self._leased_at = time.monotonic()
+        return self._renewed(recovered) if recovered else None
+
     def _renewed(self, lease: Lease) -> Lease | None:
         """Start the lease afresh; None when the chat is over or another's."""
         started = time.monotonic()
-        renewed = leases.keep(lease.session_id, lease.token, lease.client_poll_timeout)
+        renewed = leases.keep(lease)
         self._leased_at = started
         return renewed
+
+
+def _is_over(effect: Effect) -> bool:
+    return effect.standing.state == State.ENDED
 
 
 def _names(types: Iterable[str]) -> list[str]:

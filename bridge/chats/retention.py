@@ -46,7 +46,7 @@ def forget(line_id: str) -> Forgotten:
     def see_to_it() -> list[int]:
         untold = retention.untold(line_id)
         for session_id in untold:
-            sender.kick(session_id)
+            sender.wake(session_id)
         return untold
 
     notifications.wait_until(

@@ -1,19 +1,24 @@
-"""How do a customer's words get from the outbox to Salesforce, in order and once?
+"""How do a customer's messages reach Salesforce, in order and once?
 
-One sender per chat at a time, by a lease of its own, takes the parcels in order and
-repeats the same sequence number until Salesforce has answered. When the chat is
-over it says farewell, as its last parcel.
-
-Source of the rules on sequence numbers: Chat REST API Developer Guide,
-"X-LIVEAGENT-SEQUENCE"; the text of a 409 as live servers send it.
+One sender per chat at a time, by a lease of its own, takes the messages in order and
+repeats the same number until Salesforce has answered. When the chat is over it says
+so, as the last of them.
 """
 
 import logging
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from bridge.domain.errors import DatabaseUnavailable, UpstreamError
+from bridge.domain.errors import (
+    DatabaseUnavailable,
+    Gone,
+    Moved,
+    Refused,
+    UpstreamError,
+    WrongNumber,
+)
+from bridge.domain.states import Ending
 from bridge.domain.timeline import Kind
 from bridge.outbound.backoff import Backoff
 from bridge.storage import (
@@ -21,23 +26,18 @@ from bridge.storage import (
     ending,
     leases,
     notifications,
-    parcels,
     timeline,
 )
+from bridge.storage import recovery as moves
+from bridge.storage.customer_messages import Outgoing
 from bridge.storage.marks import new_token
-from bridge.storage.parcels import Parcel
 from bridge.telemetry import logs
-from bridge.upstreams.liveagent.client import live_agent
-from bridge.upstreams.liveagent.errors import (
-    AffinityChanged,
-    OutOfSync,
-    RequestRefused,
-    SessionGone,
-)
+from bridge.upstreams.base import Upstream
+from bridge.upstreams.registry import upstream
 
 logger = logging.getLogger(__name__)
 
-LAST_WORDS_SECONDS = 3.0
+LAST_MESSAGES_SECONDS = 3.0
 
 _lock = threading.Lock()
 _running: set[int] = set()
@@ -46,14 +46,14 @@ _again: set[int] = set()
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How one POST went: is the parcel with Salesforce, and what comes next?"""
+    """How one attempt went: is the message with Salesforce, and what comes next?"""
 
     sent: bool = False
-    following: Parcel | None = None
+    following: Outgoing | None = None
     try_again: bool = False
 
 
-def kick(session_id: int) -> None:
+def wake(session_id: int) -> None:
     """See to it that what a chat has to send is being sent."""
     with _lock:
         if session_id in _running:
@@ -63,13 +63,13 @@ def kick(session_id: int) -> None:
     threading.Thread(target=_run, args=(session_id,), daemon=True).start()
 
 
-def send_now(session_id: int, token: int, parcel: Parcel) -> bool:
-    """POST a parcel in the caller's thread, once; True when Salesforce has it.
+def send_inline(session_id: int, token: int, outgoing: Outgoing) -> bool:
+    """Send a message in the caller's thread, once; True when Salesforce has it.
 
     Whatever remains to be done goes on in a thread of its own, under the same lease.
     """
     sender = _Sender(session_id, token, is_waiter=True)
-    outcome = sender.attempt(parcel)
+    outcome = sender.attempt(outgoing)
     sender.is_waiter = False
     if outcome.following is not None or outcome.try_again:
         threading.Thread(target=sender.work, args=(outcome,), daemon=True).start()
@@ -97,16 +97,16 @@ class _Sender:
         self._pause = Backoff(longest=2.0)
 
     def work(self, last: _Outcome) -> None:
-        """Send what there is, one parcel after the other, in a thread of its own."""
+        """Send what there is, one after the other, in a thread of its own."""
         logs.begin_work(self._session_id)
         try:
             while last.following is not None or last.try_again:
-                parcel = last.following or parcels.following(
+                outgoing = last.following or customer_messages.next_outgoing(
                     self._session_id, self._token
                 )
-                if parcel is None:
+                if outgoing is None:
                     return
-                last = self.attempt(parcel)
+                last = self.attempt(outgoing)
                 if last.try_again:
                     self._pause()
         except DatabaseUnavailable:
@@ -114,154 +114,115 @@ class _Sender:
         except Exception as exc:
             logs.log_fault(logger, exc, "chat %s: the sender failed", self._session_id)
 
-    def attempt(self, parcel: Parcel) -> _Outcome:
-        """POST one parcel, and see to what its answer means."""
-        if parcel.farewell:
-            return _Outcome(
-                try_again=_Farewell(self._session_id, parcel).is_to_repeat()
-            )
+    def attempt(self, outgoing: Outgoing) -> _Outcome:
+        """Send one message, or the end, and see to what its answer means."""
+        if outgoing.ending:
+            return _Outcome(try_again=self._say_end(outgoing))
         try:
-            return self._post(parcel)
-        except SessionGone as exc:
+            return self._send(outgoing)
+        except Gone as exc:
             self._gone(exc)
-        except AffinityChanged:
-            return self._affinity_changed(parcel)
-        except RequestRefused as exc:
-            logger.warning("chat %s: words refused: %s", self._session_id, exc)
-            customer_messages.reject(self._session_id, self._token, parcel)
+        except Moved as exc:
+            return self._moved(outgoing, exc)
+        except Refused as exc:
+            logger.warning("chat %s: message refused: %s", self._session_id, exc)
+            customer_messages.reject(self._session_id, self._token, outgoing)
             timeline.note(self._session_id, Kind.WORDS_REFUSED, **exc.facts)
             return _Outcome(try_again=True)
         except UpstreamError as exc:
             logger.debug("chat %s: sending again after: %s", self._session_id, exc)
-            if parcel.fresh:
+            if outgoing.fresh:
                 timeline.note(self._session_id, Kind.SEND_FAILED, **exc.facts)
-            if not ending.farewell_is_overdue(self._session_id):
-                return _Outcome(try_again=True)
-            ending.farewell_failed(self._session_id, exc)
+            # What was said before the end has as long as the end itself.
+            if not outgoing.is_open and ending.notice_is_overdue(self._session_id):
+                ending.give_notice_up(self._session_id, exc)
+                return _Outcome()
+            return _Outcome(try_again=True)
         return _Outcome()
 
-    def _post(self, parcel: Parcel) -> _Outcome:
+    def _send(self, outgoing: Outgoing) -> _Outcome:
+        to = upstream(outgoing.upstream)
         try:
-            live_agent().chat_message(
-                parcel.credentials, sequence=parcel.sequence, text=parcel.text
+            to.send(
+                outgoing.link,
+                number=outgoing.number,
+                text=outgoing.text,
+                fresh=outgoing.fresh,
             )
-        except OutOfSync as exc:
-            if not _has_arrived(parcel, exc):
-                return self._resync(parcel, exc)
-        return self._sent(parcel)
+        except WrongNumber as exc:
+            return self._renumbered(to, outgoing, exc)
+        return self._sent(outgoing)
 
-    def _sent(self, parcel: Parcel) -> _Outcome:
+    def _sent(self, outgoing: Outgoing) -> _Outcome:
         self._pause.reset()
-        after = parcels.sent(
-            self._session_id, self._token, parcel.row_id, told=self.is_waiter
+        after = customer_messages.sent(
+            self._session_id, self._token, outgoing.row_id, told=self.is_waiter
         )
-        if not parcel.fresh:
+        if not outgoing.fresh:
             timeline.note(self._session_id, Kind.SEND_RECOVERED)
         return _Outcome(sent=True, following=after)
 
-    def _resync(self, parcel: Parcel, conflict: OutOfSync) -> _Outcome:
-        """Post under the number that Salesforce asks for.
-
-        It names the last number it took; whether some servers name the next one
-        instead is not proven, so that is tried too.
-        """
-        if conflict.actual is None:
-            raise conflict
-        for number in (conflict.actual + 1, conflict.actual, conflict.actual + 2):
+    def _renumbered(
+        self, to: Upstream, outgoing: Outgoing, conflict: WrongNumber
+    ) -> _Outcome:
+        """Send under the number that Salesforce asks for, committed before."""
+        for number in conflict.candidates:
             logger.info("chat %s: out of sync, now %s", self._session_id, number)
-            if not parcels.renumber(self._session_id, self._token, parcel, number):
+            if not customer_messages.renumber(
+                self._session_id, self._token, outgoing.row_id, number
+            ):
                 return _Outcome()
             try:
-                live_agent().chat_message(
-                    parcel.credentials, sequence=number, text=parcel.text
-                )
-            except OutOfSync:
+                to.send(outgoing.link, number=number, text=outgoing.text, fresh=True)
+            except WrongNumber:
                 continue
-            outcome = self._sent(parcel)
-            numbers = {"sent": parcel.sequence, "used": number}
+            outcome = self._sent(outgoing)
+            numbers = {"sent": outgoing.number, "used": number}
             timeline.note(
                 self._session_id, Kind.OUT_OF_SYNC, **conflict.facts, **numbers
             )
             return outcome
         raise conflict
 
-    def _gone(self, exc: SessionGone) -> None:
-        """Let the poll say how the chat ended, with the agent's last words.
+    def _gone(self, exc: Gone) -> None:
+        """Let the reader say how the chat ended, with the agent's last messages.
 
-        It is answered at about the time this POST was refused. Only where it is not
-        is the chat given up for lost.
+        Its read is answered at about the time this message was refused. Only where it
+        is not is the chat given up for lost.
         """
         notifications.wait_until(
             lambda chat: chat is None or not chat.is_open,
             lambda: ending.look(self._session_id),
             notifications.chat(self._session_id),
-            deadline=time.monotonic() + LAST_WORDS_SECONDS,
+            deadline=time.monotonic() + LAST_MESSAGES_SECONDS,
         )
-        ending.lost(self._session_id, exc)
+        ending.end_as_lost(self._session_id, exc)
 
-    def _affinity_changed(self, parcel: Parcel) -> _Outcome:
-        """Leave it to the owner of the poll; what is unsent stays where it is.
+    def _moved(self, outgoing: Outgoing, exc: Moved) -> _Outcome:
+        """Leave it to the chat's reader; what is unsent stays where it is.
 
-        An ended chat has no owner any more. Only its farewell is carried over, since
-        it is not known which words had arrived.
+        An ended chat has no reader any more. Only its end is carried over, since it
+        is not known which messages had arrived.
         """
-        token = parcel.credentials.affinity_token
-        if leases.want_reconnection(self._session_id, token):
-            parcels.release(self._session_id, self._token)
+        if moves.ask_for(self._session_id, outgoing.link, exc):
+            leases.release_sending(self._session_id, self._token)
             return _Outcome()
         customer_messages.drop_unsent(self._session_id)
         return _Outcome(try_again=True)
 
-
-def _has_arrived(parcel: Parcel, conflict: OutOfSync) -> bool:
-    """Whether a 409 says that an earlier attempt with this number was taken."""
-    posted_before = not parcel.fresh
-    return (
-        posted_before
-        and conflict.actual is not None
-        and conflict.actual >= parcel.sequence
-    )
-
-
-class _Farewell:
-    """Telling Salesforce that a chat is over."""
-
-    def __init__(self, session_id: int, parcel: Parcel) -> None:
-        self._session_id = session_id
-        self._parcel = parcel
-
-    def is_to_repeat(self) -> bool:
-        """End the chat at Salesforce; True when that is to be tried again."""
+    def _say_end(self, outgoing: Outgoing) -> bool:
+        """Tell Salesforce that the chat is over; True when to try again."""
         try:
-            self._end()
-        except SessionGone:
+            upstream(outgoing.upstream).end(
+                outgoing.link, Ending(outgoing.ending), number=outgoing.number
+            )
+        except Gone:
             pass  # it is over there as well
         except UpstreamError as exc:
-            if not ending.farewell_is_overdue(self._session_id):
+            if not ending.notice_is_overdue(self._session_id):
                 return True
             logger.warning("chat %s: no farewell: %s", self._session_id, exc)
-            ending.farewell_failed(self._session_id, exc)
+            ending.give_notice_up(self._session_id, exc)
             return False
-        ending.farewell_said(self._session_id)
+        ending.notice_given(self._session_id)
         return False
-
-    def _end(self) -> None:
-        """Say ChatEnd; where Salesforce will not hear it, delete the session."""
-        credentials = self._parcel.credentials
-        if self._parcel.farewell == ending.DELETE_SESSION:
-            return live_agent().delete_session(credentials)
-        try:
-            live_agent().chat_end(
-                credentials,
-                sequence=self._parcel.sequence,
-                reason=self._parcel.farewell,
-            )
-        except SessionGone:
-            raise
-        except AffinityChanged:
-            new = live_agent().reconnect_session(credentials, offset=None)
-            moved = replace(credentials, affinity_token=new.affinity_token)
-            live_agent().delete_session(moved)
-        except UpstreamError as exc:
-            logger.info("chat %s: deleting instead: %s", self._session_id, exc)
-            live_agent().delete_session(credentials)

@@ -1,120 +1,33 @@
-"""What happens when a bot opens a chat, asks for words, sends some, or closes?
+"""What happens when a bot asks for messages, sends one, or closes a chat?
 
-The four verbs behind the endpoints, free of HTTP. Each returns plain values and
-answers within 25 seconds, since a Heroku router cuts after thirty.
+With `opening` the four verbs behind the endpoints, free of HTTP. Each returns plain
+values and answers within 25 seconds, since a Heroku router cuts after thirty.
 """
 
-import logging
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from bridge.chats import opening, sender, shutdown
-from bridge.domain.errors import InvalidRequest, NoOpenChat, TemporarilyUnavailable
-from bridge.domain.timeline import EndedBy
+from bridge.chats import sender, shutdown
+from bridge.chats.waiting import LOOK_AGAIN_SECONDS, wait_until_told
+from bridge.domain.errors import (
+    InvalidRequest,
+    NoOpenChat,
+    TemporarilyUnavailable,
+)
 from bridge.storage import agent_messages, customer_messages, ending, notifications
-from bridge.storage import opening as claims
 from bridge.storage.agent_messages import Fetch
-from bridge.storage.customer_messages import Fate, Ticket
+from bridge.storage.customer_messages import Delivery, Submission
 from bridge.storage.marks import new_token
-from bridge.storage.opening import Reservation
 from bridge.storage.summary import ChatSummary
 from bridge.telemetry import logs, metrics
-from bridge.upstreams.liveagent.events import Reason, State
-from bridge.upstreams.liveagent.protocol import Json
-
-logger = logging.getLogger(__name__)
 
 # How long /messages waits for words. Calls that began together, as after a restart,
 # are not to come back together for ever.
 HOLD_SECONDS = (20.0, 24.0)
-OPEN_SECONDS = 18.0  # how long /init waits for Salesforce to take the request
-FAIL_FAST_SECONDS = 10.0  # of them, kept for that answer
-LAST_MOMENT_SECONDS = 5.0  # and how long a failed /init waits to end what it began
 SEND_SECONDS = 10.0
 CLOSE_SECONDS = 10.0
-ANOTHERS_SECONDS = 0.1  # before the same words are tried again
-LOOK_AGAIN_SECONDS = 1.0  # should a wake-up be lost
-
-FULL = "full"
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """How opening a chat went; `chat` is None where there was no room for it."""
-
-    chat: ChatSummary | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether Salesforce has taken the request."""
-        return self.chat is not None and self.chat.is_open and not self.is_pending
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether Salesforce has not said yet."""
-        return self.chat is not None and self.chat.state == State.OPENING
-
-    @property
-    def reason(self) -> str:
-        """Why it failed."""
-        if self.chat is None:
-            return FULL
-        return self.chat.reason or Reason.ERROR
-
-
-def open_chat(
-    *, line_id: str, display_name: str, prechat_entities: Sequence[Json]
-) -> Opened:
-    """Return the customer's open chat, opened now unless it is open already.
-
-    Whoever comes while it is being opened waits for the same outcome.
-    """
-    deadline = time.monotonic() + OPEN_SECONDS
-    opened = Opened(None)
-    while time.monotonic() < deadline:
-        token = new_token()
-        reservation = claims.reserve(line_id, display_name, token)
-        if reservation is None:
-            return Opened(None)
-        logs.note_chat(reservation.session_id)
-        if reservation.mine:
-            opening.open_at_salesforce(
-                reservation.session_id,
-                token,
-                line_id,
-                display_name,
-                prechat_entities,
-                deadline=deadline - FAIL_FAST_SECONDS,
-            )
-        opened = _outcome(reservation, deadline)
-        if reservation.mine or not _died_with_its_opener(opened):
-            break
-    return opened
-
-
-def _outcome(reservation: Reservation, deadline: float) -> Opened:
-    """Wait until Salesforce has said yes or no, or has had its time."""
-    session_id = reservation.session_id
-    opened = notifications.wait_until(
-        lambda opened: not opened.is_pending,
-        lambda: Opened(ending.look(session_id)),
-        notifications.chat(session_id),
-        deadline=deadline,
-        every=LOOK_AGAIN_SECONDS,
-    )
-    if opened.ok:
-        return opened
-    if opened.is_pending and reservation.mine:
-        ending.finish(session_id, Reason.ERROR, facts={"by": EndedBy.DEADLINE})
-    _wait_for_farewell(session_id, until=deadline + LAST_MOMENT_SECONDS)
-    return Opened(ending.look(session_id))
-
-
-def _died_with_its_opener(opened: Opened) -> bool:
-    """Whether the process that was opening this chat was killed doing so."""
-    return opened.chat is not None and opened.chat.reason == Reason.LOST
+ELSEWHERE_SECONDS = 0.1  # before the same message is tried again
 
 
 def next_message(
@@ -161,56 +74,58 @@ def look_again(line_id: str) -> None:
 
 
 def send_message(*, line_id: str, text: str, message_id: str | None) -> None:
-    """Return once the agent has the words, or they are kept until one joins.
+    """Return once the agent has the message, or it is kept until one joins.
 
     Raises NoOpenChat, or TemporarilyUnavailable when it did not work out in time;
-    then the same words sent again continue this attempt.
+    then the same sent again continues this attempt.
     """
     deadline = time.monotonic() + SEND_SECONDS
     request, token = new_token(), new_token()
     while True:
-        ticket = customer_messages.put(
+        submission = customer_messages.submit(
             line_id, text, message_id=message_id, request=request, token=token
         )
-        logs.note_chat(ticket.session_id)
-        if ticket.parcel and sender.send_now(ticket.session_id, token, ticket.parcel):
+        session_id, outgoing = submission.session_id, submission.outgoing
+        logs.note_chat(session_id)
+        if outgoing and sender.send_inline(session_id, token, outgoing):
             return
-        fate = _fate(ticket, deadline)
-        if fate == Fate.SENT:
+        delivery = _delivery(submission, deadline)
+        if delivery == Delivery.SENT:
             return
-        if fate == Fate.GONE:
-            _raise_for_dropped(ticket)
+        if delivery == Delivery.DROPPED:
+            _raise_for_dropped(session_id)
         if time.monotonic() >= deadline:
             raise TemporarilyUnavailable("Salesforce has not taken it; send it again")
 
 
-def _fate(ticket: Ticket, deadline: float) -> str:
-    """Wait for a row's fate; PENDING when the time is over."""
-    if ticket.fate == Fate.SENT:
-        return ticket.fate
-    if ticket.fate == Fate.ANOTHERS:
-        with notifications.subscribe(notifications.chat(ticket.session_id)) as changes:
-            changes.wait(ANOTHERS_SECONDS)
-        return Fate.PENDING
+def _delivery(submission: Submission, deadline: float) -> Delivery:
+    """Wait for what becomes of a message; PENDING when the time is over."""
+    topic = notifications.chat(submission.session_id)
+    if submission.delivery == Delivery.SENT:
+        return submission.delivery
+    if submission.delivery == Delivery.IN_PROGRESS_ELSEWHERE:
+        with notifications.subscribe(topic) as changes:
+            changes.wait(ELSEWHERE_SECONDS)
+        return Delivery.PENDING
 
-    def look() -> str:
-        sender.kick(ticket.session_id)
-        return customer_messages.fate(ticket.row_id)
+    def look() -> Delivery:
+        sender.wake(submission.session_id)
+        return customer_messages.delivery_of(submission.row_id)
 
-    fate = notifications.wait_until(
-        lambda fate: fate != Fate.PENDING,
+    delivery = notifications.wait_until(
+        lambda delivery: delivery != Delivery.PENDING,
         look,
-        notifications.chat(ticket.session_id),
+        topic,
         deadline=deadline,
         every=LOOK_AGAIN_SECONDS,
     )
-    if fate == Fate.PENDING:
-        return customer_messages.give_up(ticket.row_id)
-    return fate
+    if delivery == Delivery.PENDING:
+        return customer_messages.withdraw(submission.row_id)
+    return delivery
 
 
-def _raise_for_dropped(ticket: Ticket) -> None:
-    chat = ending.look(ticket.session_id)
+def _raise_for_dropped(session_id: int) -> None:
+    chat = ending.look(session_id)
     if chat is not None and chat.is_open:
         raise InvalidRequest("Salesforce does not take it", field="message")
     raise NoOpenChat("the chat has ended", field="line_id")
@@ -226,16 +141,6 @@ def close_chat(*, line_id: str) -> ChatSummary | None:
     if session_id is None:
         return None
     logs.note_chat(session_id)
-    sender.kick(session_id)
-    _wait_for_farewell(session_id, until=time.monotonic() + CLOSE_SECONDS)
+    sender.wake(session_id)
+    wait_until_told(session_id, deadline=time.monotonic() + CLOSE_SECONDS)
     return ending.look(session_id)
-
-
-def _wait_for_farewell(session_id: int, *, until: float) -> None:
-    notifications.wait_until(
-        lambda chat: chat is None or not chat.farewell,
-        lambda: ending.look(session_id),
-        notifications.chat(session_id),
-        deadline=until,
-        every=LOOK_AGAIN_SECONDS,
-    )

@@ -42,8 +42,8 @@ def start() -> None:
 
 def handle_broadcasts() -> None:
     """Do in this process what is broadcast about chats."""
-    notifications.on_broadcast(Broadcast.SEND, sender.kick)
-    notifications.on_broadcast(Broadcast.LOOK, reader.interrupt)
+    notifications.on_broadcast(Broadcast.SEND, sender.wake)
+    notifications.on_broadcast(Broadcast.LOOK, reader.recheck)
 
 
 def _every(seconds: float, work: Callable[[], None]) -> None:
@@ -65,12 +65,12 @@ def look_after_chats() -> None:
     if shutdown.is_stopping():
         return
     for session_id in worklist.unpolled():
-        reader.take_up(session_id)
+        reader.adopt(session_id)
     for clock in worklist.clocks():
         for session_id in worklist.silent(clock):
             ending.finish(session_id, clock.reason, only=clock.has_run_out)
     for session_id in worklist.unsent():
-        sender.kick(session_id)
+        sender.wake(session_id)
 
 
 def republish_lost() -> None:

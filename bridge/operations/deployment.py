@@ -18,10 +18,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bridge.domain.errors import DatabaseUnavailable
+from bridge.domain.states import State
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.operations.singleflight import SingleFlight
 from bridge.storage.database import in_database_stepwise
-from bridge.upstreams.liveagent.events import State
 
 ANSWER_SECONDS = 3.0
 # Added to `clientPollTimeout`, by which Salesforce answers every poll: 60 in all

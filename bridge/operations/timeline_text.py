@@ -12,10 +12,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from bridge.domain.states import Reason
 from bridge.domain.timeline import LAST_KINDS, EndedBy, Facts, Kind
 from bridge.models import Session, SessionEvent
 from bridge.storage.timeline import MOST
-from bridge.upstreams.liveagent.events import Reason
 
 # How a line is coloured; the ends that nobody wanted stand out.
 PLAIN, GOOD, BAD, END, BAD_END = "plain", "good", "bad", "end", "end bad"

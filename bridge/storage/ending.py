@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from bridge.domain.errors import UpstreamError
+from bridge.domain.states import Ending, Reason, State
 from bridge.domain.timeline import EndedBy, Fact, Facts, Kind
 from bridge.models import AgentMessage, Session
 from bridge.storage import customer_messages, notifications, timeline
@@ -20,22 +21,15 @@ from bridge.storage.notifications import Broadcast
 from bridge.storage.sql import Statement
 from bridge.storage.summary import COLUMNS, ChatSummary
 from bridge.telemetry import metrics
-from bridge.upstreams.liveagent.events import Reason, State
 
 logger = logging.getLogger(__name__)
 
-FAREWELL_PATIENCE_SECONDS = 300
-
-# What Salesforce is told of an end that is ours: the reason of ChatEnd, or that the
-# session is to be deleted, since it is not known whether ChasitorInit has arrived.
-FAREWELLS = {Reason.VISITOR_IDLE: "clientIdleTimeout"}
-DEFAULT_FAREWELL = "client"
-DELETE_SESSION = "delete session"
+NOTICE_SECONDS = 300  # how long it is tried to tell Salesforce of an end
 
 LOOK = Statement(
     "SELECT {columns} FROM bridge_session s WHERE s.id = %(id)s", columns=COLUMNS
 )
-SECRETS_ERASED = {"key": "", "affinity_token": "", "live_agent_id": ""}
+SECRETS_ERASED = {"key": "", "affinity_token": ""}
 
 
 @in_database
@@ -52,12 +46,15 @@ def finish(
     With `only` it is ended on that condition, which is looked at once more here.
     `facts` are what else the chat's trail is to say of the end.
 
-    What the customer said to an agent goes before the farewell; what nobody will
-    read is dropped and counted. False when the chat was over already.
+    What the customer said to an agent goes before the end; what nobody will read is
+    dropped and counted. False when the chat was over already.
     """
-    before = Session.objects.open().filter(pk=session_id).first()
-    ended = Session.objects.open().filter(only or Q(), pk=session_id)
-    changed = ended.update(
+    open_chat = Session.objects.open().filter(only or Q(), pk=session_id)
+    session = open_chat.select_for_update().first()
+    if session is None:
+        return False
+    notice = _notice(session, reason) if tell and session.key else ""
+    Session.objects.filter(pk=session_id).update(
         state=State.ENDED,
         reason=reason,
         ended_at=Now(),
@@ -65,23 +62,15 @@ def finish(
         estimated_wait=None,
         visitor_idle_at=None,
         reconnecting=False,
+        farewell=notice,
+        farewell_until=from_now(NOTICE_SECONDS) if notice else None,
     )
-    if not changed or before is None:
-        return False
     timeline.note(session_id, Kind.ENDED, reason=reason, **(facts or {}))
-    session = Session.objects.get(pk=session_id)
-    if tell and session.key:
-        session.farewell = FAREWELLS.get(reason, DEFAULT_FAREWELL)
-        if before.state == State.OPENING:
-            session.farewell = DELETE_SESSION
-        Session.objects.filter(pk=session_id).update(
-            farewell=session.farewell,
-            farewell_until=from_now(FAREWELL_PATIENCE_SECONDS),
-        )
+    if notice:
         notifications.broadcast(Broadcast.SEND, session_id)
     else:
         erase(session_id)
-    if not (session.farewell and session.established_at):
+    if not (notice and session.established_at):
         customer_messages.drop_unsent(session_id)
     notifications.publish(notifications.messages_for(session.line_id))
     notifications.publish(notifications.chat(session_id))
@@ -89,6 +78,13 @@ def finish(
     # This is a database thread, which works for one chat after the other.
     logger.info("chat %s ended: %s", session_id, reason, extra={"chat": session_id})
     return True
+
+
+def _notice(session: Session, reason: str) -> Ending:
+    """Return how Salesforce is to hear of an end that is ours."""
+    if session.state == State.OPENING:
+        return Ending.DISCARD
+    return Ending.IDLE if reason == Reason.VISITOR_IDLE else Ending.CLIENT
 
 
 def erase(session_id: int) -> None:
@@ -105,30 +101,30 @@ def erase(session_id: int) -> None:
 
 
 @in_database
-def lost(session_id: int, exc: UpstreamError) -> None:
+def end_as_lost(session_id: int, exc: UpstreamError) -> None:
     """Note that Salesforce does not know the chat any more, ended here or not.
 
     `exc` is how it said so.
     """
     if not finish(session_id, Reason.LOST, tell=False, facts=exc.facts):
-        farewell_said(session_id)
+        notice_given(session_id)
 
 
 @in_database
-def farewell_is_overdue(session_id: int) -> bool:
+def notice_is_overdue(session_id: int) -> bool:
     """Whether Salesforce could not be told for so long that it has given up itself."""
     overdue = Session.objects.filter(pk=session_id, farewell_until__lt=Now())
     return overdue.exists()
 
 
 @in_database
-def farewell_said(session_id: int) -> None:
+def notice_given(session_id: int) -> None:
     """Note that Salesforce knows of the end, and forget what opens the chat."""
     _nothing_to_say(session_id, Kind.FAREWELL_SAID)
 
 
 @in_database
-def farewell_failed(session_id: int, exc: UpstreamError) -> None:
+def give_notice_up(session_id: int, exc: UpstreamError) -> None:
     """Give up telling Salesforce of the end, and forget what opens the chat."""
     _nothing_to_say(session_id, Kind.FAREWELL_FAILED, **exc.facts)
 

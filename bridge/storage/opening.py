@@ -4,22 +4,17 @@ Whoever's row it is: there is at most one open chat a customer, which the databa
 sees to. All others wait for the outcome.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.conf import settings
 from django.db import connection
 
+from bridge.domain.links import DEFAULT_HOLD_SECONDS, FIRST_ACK, LINK_COLUMNS, Link
 from bridge.models import Session
 from bridge.storage.database import in_database, in_database_stepwise
-from bridge.storage.sql import Script, Statement
-from bridge.upstreams.liveagent.protocol import (
-    DEFAULT_POLL_TIMEOUT_SECONDS,
-    FIRST_ACK,
-    NewSession,
-)
+from bridge.storage.sql import Script, Statement, assignments
 
 LEASE_SECONDS = 15
-FIRST_SEQUENCE = 1
 
 # An acknowledgement that a bot had for older chats is good for the new one, also where
 # these have been removed: see `agent_messages.IS_KNOWN`.
@@ -29,14 +24,14 @@ INSERT = """
             poll_token, poll_until, send_token, send_until,
             last_word_id, opened_at, active_at, bot_until, client_poll_timeout, ack,
             sequence, batch, agent_words, undelivered, reconnecting, reason, agent,
-            host, live_agent_id, key, affinity_token, farewell)
+            host, key, affinity_token, farewell, upstream)
     SELECT %(line_id)s, %(display_name)s, 'opening',
            %(token)s, {in[lease]}, %(token)s, {in[lease]},
            COALESCE((SELECT last_word_id FROM bridge_session
                       WHERE line_id = %(line_id)s ORDER BY id DESC LIMIT 1),
                     {last_message_id}),
            {now}, {now}, {now}, {poll_timeout}, {first_ack},
-           0, 0, 0, 0, {false}, '', '', '', '', '', '', ''
+           0, 0, 0, 0, {false}, '', '', '', '', '', '', %(upstream)s
      WHERE NOT EXISTS (SELECT 1 FROM bridge_session
                         WHERE line_id = %(line_id)s AND state <> 'ended')
         ON CONFLICT DO NOTHING
@@ -49,23 +44,21 @@ FIND = """
     SELECT id, poll_token = %(token)s AND key = '' FROM bridge_session
      WHERE line_id = %(line_id)s AND state <> 'ended'
     """
-RESERVE = Script(
+CLAIM = Script(
     INSERT,
     SEEN,
     FIND,
-    poll_timeout=str(DEFAULT_POLL_TIMEOUT_SECONDS),
+    poll_timeout=str(DEFAULT_HOLD_SECONDS),
     first_ack=str(FIRST_ACK),
 )
-BEGIN = Statement(
+KEEP_LINK = Statement(
     """
     UPDATE bridge_session
-       SET host = %(host)s, live_agent_id = %(live_agent_id)s, key = %(key)s,
-           affinity_token = %(affinity_token)s,
-           client_poll_timeout = %(client_poll_timeout)s, sequence = {first_sequence},
+       SET {link}, sequence = %(number)s,
            poll_until = {in[lease]}, send_until = {in[lease]}
      WHERE id = %(id)s AND poll_token = %(token)s AND state <> 'ended'
     """,
-    first_sequence=str(FIRST_SEQUENCE),
+    link=assignments(LINK_COLUMNS),
 )
 # Held until the end of the transaction; the number only has to be our own.
 ADMIT_ONE = Statement("SELECT pg_advisory_xact_lock(%(lock)s)")
@@ -73,42 +66,44 @@ ADMISSION_LOCK = 0x4C495645
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
+class Claim:
     """The open chat of a customer, and whether the caller is to open it."""
 
     session_id: int
-    mine: bool
+    is_ours: bool
 
 
-def reserve(line_id: str, display_name: str, token: int) -> Reservation | None:
+def claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim | None:
     """Return the customer's open chat, a new one if there is none.
 
     A new one belongs to `token`: both leases are taken, so that nobody polls or
     ends it before its opener is done. None when MAX_OPEN_CHATS is reached.
     """
     if settings.MAX_OPEN_CHATS is None:
-        return _reserve(line_id, display_name, token)
-    return _reserve_if_room(line_id, display_name, token, settings.MAX_OPEN_CHATS)
+        return _claim(line_id, display_name, token, upstream)
+    most = settings.MAX_OPEN_CHATS
+    return _claim_if_room(line_id, display_name, token, upstream, most)
 
 
 @in_database_stepwise
-def _reserve(line_id: str, display_name: str, token: int) -> Reservation:
+def _claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim:
     while True:
-        row = RESERVE(
+        row = CLAIM(
             line_id=line_id,
             display_name=display_name,
             token=token,
+            upstream=upstream,
             lease=LEASE_SECONDS,
         ).row
         if row is not None:  # else the one that was open has just ended
-            session_id, mine = row
-            return Reservation(session_id, bool(mine))
+            session_id, is_ours = row
+            return Claim(session_id, bool(is_ours))
 
 
 @in_database
-def _reserve_if_room(
-    line_id: str, display_name: str, token: int, most: int
-) -> Reservation | None:
+def _claim_if_room(
+    line_id: str, display_name: str, token: int, upstream: str, most: int
+) -> Claim | None:
     """Let chats in one by one, so that there are never more than the limit."""
     if connection.vendor == "postgresql":
         ADMIT_ONE(lock=ADMISSION_LOCK)
@@ -116,23 +111,17 @@ def _reserve_if_room(
     is_full = chats.count() >= most
     if is_full and not chats.filter(line_id=line_id).exists():
         return None
-    return _reserve(line_id, display_name, token)
+    return _claim(line_id, display_name, token, upstream)
 
 
 @in_database_stepwise
-def begin(session_id: int, token: int, host: str, new: NewSession) -> bool:
-    """Note what opens the chat at Salesforce, before it is asked to.
+def keep_link(session_id: int, token: int, link: Link, number: int) -> bool:
+    """Keep what opens the chat at Salesforce, before it is asked to route it.
 
-    False when the chat is not ours any more: closed, or taken for dead.
+    `number` is the last one used. False when the chat is not ours any more: closed,
+    or taken for dead.
     """
-    begun = BEGIN(
-        id=session_id,
-        token=token,
-        lease=LEASE_SECONDS,
-        host=host,
-        live_agent_id=new.id,
-        key=new.key,
-        affinity_token=new.affinity_token,
-        client_poll_timeout=new.client_poll_timeout,
+    kept = KEEP_LINK(
+        id=session_id, token=token, number=number, lease=LEASE_SECONDS, **asdict(link)
     )
-    return bool(begun.count)
+    return bool(kept.count)

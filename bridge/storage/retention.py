@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from bridge.domain.states import State
 from bridge.models import Session
 from bridge.storage.database import in_database
 from bridge.storage.marks import from_now
-from bridge.upstreams.liveagent.events import State
 
 DAY_SECONDS = 24 * 60 * 60
 BATCH = 200  # chats removed in one transaction

@@ -6,6 +6,7 @@ mean directly; all the rest of the service uses the ORM.
 """
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,7 @@ class _About:
 #   now, in[name]    the database's clock, and that many seconds later
 #   each[name]       the items of a parameter that is a list in JSON, as a table with
 #   item[key]        what each of them has under a key, and item.position, from 1
+#   for_update       locks the rows of a SELECT; SQLite has one writer at a time
 #   last_message_id  the highest id that any message of an agent ever had, since ids
 #                    are drawn in turn and none is drawn twice
 DIALECTS: dict[str, dict[str, Any]] = {
@@ -43,6 +45,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         ),
         "item": _About("(item.value ->> 'NAME')"),
         "jsonb": "::jsonb",
+        "for_update": "FOR UPDATE",
         "last_message_id": "COALESCE(pg_sequence_last_value(pg_get_serial_sequence("
         "'bridge_agentmessage', 'id')::regclass), 0)",
     },
@@ -58,6 +61,7 @@ DIALECTS: dict[str, dict[str, Any]] = {
         ),
         "item": _About("json_extract(item.value, '$.NAME')"),
         "jsonb": "",
+        "for_update": "",
         "last_message_id": "COALESCE((SELECT max(seq) FROM sqlite_sequence"
         " WHERE name = 'bridge_agentmessage'), 0)",
     },
@@ -124,6 +128,16 @@ class Script:
             return self._together(**parameters)
         with transaction.atomic():
             return [statement(**parameters) for statement in self._each][-1]
+
+
+def columns(names: Iterable[str], *, of: str = "bridge_session") -> str:
+    """Return column names for a SELECT; `offset` is a word of SQL's own."""
+    return ", ".join(f'{of}."{name}"' for name in names)
+
+
+def assignments(names: Iterable[str]) -> str:
+    """Return columns that are set to the parameters of their names, for an UPDATE."""
+    return ", ".join(f'"{name}" = %({name})s' for name in names)
 
 
 def moment(value: datetime | str) -> datetime:

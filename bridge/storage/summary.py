@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from bridge.domain.states import Reason, State
 from bridge.storage.sql import moment
-from bridge.upstreams.liveagent.events import Reason, State
 
 # An end that is ours is told to Salesforce before the bot, as far as it can be
 # reached in this time.

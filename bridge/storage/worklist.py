@@ -7,11 +7,11 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from bridge.domain.states import Reason, State
 from bridge.models import AgentMessage, Session, VisitorMessage
 from bridge.storage.agent_messages import bot_absence_margin
 from bridge.storage.database import in_database_stepwise
 from bridge.storage.marks import from_now
-from bridge.upstreams.liveagent.events import Reason, State
 
 MOST_AT_ONCE = 200  # chats of one look; other processes leave some to us
 JUST_ENDED_SECONDS = 30.0

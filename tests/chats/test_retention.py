@@ -271,7 +271,7 @@ def test_all_that_is_known_of_a_customer_goes(service: Service, salesforce: Sale
 def secrets_of(service: Service, line_id: str) -> tuple[str, ...]:
     """Return what opens the customer's open chat at Salesforce."""
     statement = (
-        "SELECT key, affinity_token, live_agent_id FROM bridge_session"
+        "SELECT key, affinity_token FROM bridge_session"
         " WHERE line_id = %s AND state <> 'ended'"
     )
     [secrets] = service.database.execute(statement, line_id)

@@ -14,6 +14,7 @@ from django.contrib.admin.sites import AdminSite
 
 from liveagent_api.wsgi import application as service  # isort: skip
 from bridge.chats import reader
+from bridge.domain.events import Said
 from bridge.storage import ending
 
 WORDS = os.environ["LEAKING_WORDS"]
@@ -111,14 +112,14 @@ _polls_to_fail = [1]
 
 def _first_words(standing: object, events: Any) -> bool:
     """Whether an agent's words have come for the first time."""
-    if not any(event.type == "ChatMessage" for event in events) or not _polls_to_fail:
+    if not any(isinstance(event, Said) for event in events) or not _polls_to_fail:
         return False
     _polls_to_fail.pop()
     return True
 
 
 ending.close = _failing(ending.close, lambda line_id: line_id.startswith("broken"))
-reader.absorb = _failing(reader.absorb, _first_words)
+reader.apply = _failing(reader.apply, _first_words)
 AdminSite.login = _failing(
     AdminSite.login, lambda site, request, *_, **__: "broken" in request.GET
 )

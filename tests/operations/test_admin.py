@@ -15,7 +15,7 @@ from tests.harness.waiting import until
 
 USER, PASSWORD = "operator", "correct horse battery staple"
 LIST = "/admin/bridge/session/"
-SECRET_COLUMNS = ("key", "affinity_token", "live_agent_id")
+SECRET_COLUMNS = ("key", "affinity_token")
 
 
 def make_user(service, *arguments):

@@ -2,10 +2,10 @@
 
 import pytest
 
+from bridge.domain.links import Link
 from bridge.outbound.calls import Call
 from bridge.outbound.errors import CallCancelled, NoAnswerInTime
 from bridge.upstreams.liveagent.client import LiveAgentClient
-from bridge.upstreams.liveagent.protocol import Credentials
 from tests.outbound.web_server import PATIENCE
 
 
@@ -15,7 +15,7 @@ def client(session):
 
 
 def poll(client, server, call, hold=60.0):
-    credentials = Credentials(server.url, "key", "affinity")
+    credentials = Link(server.url, "key", "affinity")
     return client.messages(credentials, ack=-1, hold=hold, call=call)
 
 

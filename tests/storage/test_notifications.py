@@ -12,12 +12,12 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 
 from bridge.chats import supervisor
+from bridge.domain.states import State
 from bridge.models import AgentMessage, Session
 from bridge.storage import notifications
 from bridge.storage.database import in_database
 from bridge.storage.marks import digest
 from bridge.storage.notifications import Broadcast
-from bridge.upstreams.liveagent.events import State
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -95,7 +95,7 @@ def faulty_service(
 
 def credentials(service: Service) -> set[str]:
     """Return what opens the chats at Salesforce, as the service keeps it."""
-    columns = 'SELECT "key", affinity_token, live_agent_id FROM bridge_session'
+    columns = 'SELECT "key", affinity_token FROM bridge_session'
     found = {
         value for row in service.database.execute(columns) for value in row if value
     }

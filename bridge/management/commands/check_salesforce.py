@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bridge.domain.errors import UpstreamError
-from bridge.upstreams.liveagent.client import live_agent
+from bridge.upstreams.registry import for_new_chats
 
 
 class Command(BaseCommand):
@@ -20,12 +20,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Say it in a line; exits with 1 where Salesforce does not answer so."""
         try:
-            available = live_agent().availability(
-                settings.LIVEAGENT_HOST,
-                organization_id=settings.LIVEAGENT_ORGANIZATION_ID,
-                deployment_id=settings.LIVEAGENT_DEPLOYMENT_ID,
-                button_id=settings.LIVEAGENT_BUTTON_ID,
-            )
+            available = for_new_chats().is_available()
         except UpstreamError as exc:
             raise CommandError(f"{settings.LIVEAGENT_HOST}: {exc}") from None
         state = "an agent is available" if available else "no agent is available"

@@ -7,13 +7,13 @@ Nothing is retried here and nothing is remembered.
 
 import json
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import requests
-from django.conf import settings
 
+from bridge.domain.links import Link
 from bridge.outbound.calls import Call
 from bridge.outbound.http import (
     ANSWER_TIMEOUT_SECONDS,
@@ -22,7 +22,6 @@ from bridge.outbound.http import (
     Caller,
     Request,
 )
-from bridge.outbound.transport import new_session
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.errors import (
@@ -38,12 +37,13 @@ from bridge.upstreams.liveagent.errors import (
 from bridge.upstreams.liveagent.protocol import (
     MESSAGES,
     Batch,
-    Credentials,
     NewSession,
     Reconnection,
 )
 
 CONFLICT = 409
+# After `clientPollTimeout` Salesforce has answered a poll, or will not any more.
+PATIENCE_SECONDS = 1.0
 ERRORS: Mapping[int, type[ErrorStatus]] = {
     403: SessionGone,
     405: MethodRefused,
@@ -70,14 +70,14 @@ class LiveAgentClient:
         return protocol.read_session(answer.body)
 
     def chasitor_init(
-        self, credentials: Credentials, *, sequence: int, body: Mapping[str, Any]
+        self, link: Link, *, sequence: int, body: Mapping[str, Any]
     ) -> None:
         """POST Chasitor/ChasitorInit, always the first POST of a session."""
-        self._post(credentials, "Chasitor/ChasitorInit", sequence, body)
+        self._post(link, "Chasitor/ChasitorInit", sequence, body)
 
     def messages(
         self,
-        credentials: Credentials,
+        link: Link,
         *,
         ack: int,
         hold: float,
@@ -90,10 +90,10 @@ class LiveAgentClient:
         """
         answer = self._call(
             "GET",
-            credentials.host,
+            link.host,
             MESSAGES,
-            affinity_token=credentials.affinity_token,
-            key=credentials.key,
+            affinity_token=link.affinity_token,
+            key=link.key,
             query={"ack": ack},
             timeout=hold,
             call=call,
@@ -102,45 +102,41 @@ class LiveAgentClient:
             return None
         return protocol.read_batch(answer.body)
 
-    def chat_message(
-        self, credentials: Credentials, *, sequence: int, text: str
-    ) -> None:
+    def chat_message(self, link: Link, *, sequence: int, text: str) -> None:
         """POST Chasitor/ChatMessage; the same `sequence` again is no second one."""
-        self._post(credentials, "Chasitor/ChatMessage", sequence, {"text": text})
+        self._post(link, "Chasitor/ChatMessage", sequence, {"text": text})
 
-    def chat_end(self, credentials: Credentials, *, sequence: int, reason: str) -> None:
+    def chat_end(self, link: Link, *, sequence: int, reason: str) -> None:
         """POST Chasitor/ChatEnd; `reason` is `client` or `clientIdleTimeout`."""
-        self._post(credentials, "Chasitor/ChatEnd", sequence, {"reason": reason})
+        self._post(link, "Chasitor/ChatEnd", sequence, {"reason": reason})
 
-    def delete_session(self, credentials: Credentials) -> None:
+    def delete_session(self, link: Link) -> None:
         """DELETE System/SessionId/{key}, the other way to end a chat."""
         self._call(
             "DELETE",
-            credentials.host,
+            link.host,
             "System/SessionId",
-            path=f"System/SessionId/{quote(credentials.key, safe='')}",
-            affinity_token=credentials.affinity_token,
-            key=credentials.key,
+            path=f"System/SessionId/{quote(link.key, safe='')}",
+            affinity_token=link.affinity_token,
+            key=link.key,
         )
 
-    def reconnect_session(
-        self, credentials: Credentials, *, offset: int | None
-    ) -> Reconnection:
+    def reconnect_session(self, link: Link, *, offset: int | None) -> Reconnection:
         """GET System/ReconnectSession, after a 503; no affinity is sent."""
         answer = self._call(
             "GET",
-            credentials.host,
+            link.host,
             "System/ReconnectSession",
             affinity_token=protocol.NO_AFFINITY,
-            key=credentials.key,
+            key=link.key,
             query={"ReconnectSession.offset": 0 if offset is None else offset},
         )
         return protocol.read_reconnection(answer.body)
 
-    def resync_state(self, credentials: Credentials, *, organization_id: str) -> None:
+    def resync_state(self, link: Link, *, organization_id: str) -> None:
         """POST Chasitor/ChasitorResyncState, the one POST without a sequence."""
         body = {"organizationId": organization_id}
-        self._post(credentials, "Chasitor/ChasitorResyncState", None, body)
+        self._post(link, "Chasitor/ChasitorResyncState", None, body)
 
     def availability(
         self, host: str, *, organization_id: str, deployment_id: str, button_id: str
@@ -161,17 +157,17 @@ class LiveAgentClient:
 
     def _post(
         self,
-        credentials: Credentials,
+        link: Link,
         resource: str,
         sequence: int | None,
         body: Mapping[str, Any],
     ) -> None:
         self._call(
             "POST",
-            credentials.host,
+            link.host,
             resource,
-            affinity_token=credentials.affinity_token,
-            key=credentials.key,
+            affinity_token=link.affinity_token,
+            key=link.key,
             sequence=sequence,
             body=json.dumps(body, ensure_ascii=False).encode(),
         )
@@ -236,10 +232,3 @@ def _conflict(resource: str, answer: Answer) -> ErrorStatus:
     metrics.out_of_sync()
     text = answer.body[:1000].decode(errors="replace")
     return OutOfSync(resource, CONFLICT, protocol.out_of_sync_actual(text))
-
-
-@cache
-def live_agent() -> LiveAgentClient:
-    """Return this process's client, as the settings describe it."""
-    session = new_session(user_agent=settings.USER_AGENT, ca_bundle=settings.CA_BUNDLE)
-    return LiveAgentClient(session, api_version=settings.API_VERSION)

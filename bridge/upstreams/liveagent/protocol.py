@@ -13,30 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bridge.domain.links import DEFAULT_HOLD_SECONDS, MAX_SECRET_LENGTH
 from bridge.upstreams.liveagent.errors import MalformedAnswer, ServerSwitched
 
 BASE_PATH = "/chat/rest/"
 MESSAGES = "System/Messages"  # the long poll
-FIRST_ACK = -1
-DEFAULT_POLL_TIMEOUT_SECONDS = 40
 LONGEST_POLL_TIMEOUT_SECONDS = 600
-LONGEST_SECRET = 255
-SOUND_SECRET = re.compile(rf"[!-~]{{1,{LONGEST_SECRET}}}")
+SOUND_SECRET = re.compile(rf"[!-~]{{1,{MAX_SECRET_LENGTH}}}")
 CONTACT_LABEL = "ContactLineId"
 
 # Before there is an affinity token its header holds these four letters.
 NO_AFFINITY = "null"
 
 Json = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Credentials:
-    """Which session a call is for; never printed, since the key opens the chat."""
-
-    host: str
-    key: str
-    affinity_token: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -254,7 +243,7 @@ def _poll_timeout(value: object) -> int:
     """The guide shows text, live servers a number; both are seconds."""
     seconds = whole_number(value)
     if seconds is None or seconds < 1:
-        return DEFAULT_POLL_TIMEOUT_SECONDS
+        return DEFAULT_HOLD_SECONDS
     return min(seconds, LONGEST_POLL_TIMEOUT_SECONDS)
 
 

@@ -6,25 +6,24 @@ lines of each side are known. Pure.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from bridge.upstreams.liveagent.events import Standing, State, Words
+from bridge.domain.events import Said
 from bridge.upstreams.liveagent.protocol import Line
 
 
-def new_words(
-    transcript: Sequence[Line], words: Sequence[Words], known: int
-) -> tuple[Words, ...]:
+def new_messages(
+    transcript: Sequence[Line], said: Sequence[Said], known: int
+) -> tuple[Said, ...]:
     """Return what the agent has said that we do not have.
 
-    `words` came as events beside the transcript, and `known` of the agent's are
+    `said` came as events beside the transcript, and `known` of the agent's are
     stored already. Events that were not acknowledged may come once more, stored or
     not; the transcript, where it holds all that is known, tells.
     """
-    said = [Words(line.text, line.name) for line in transcript if line.by_agent]
-    if len(said) < known:
-        return tuple(words)
-    return joined(said, words)[known:]
+    lines = [Said(line.text, line.name) for line in transcript if line.by_agent]
+    if len(lines) < known:
+        return tuple(said)
+    return joined(lines, said)[known:]
 
 
 def has_arrived(transcript: Sequence[Line], text: str, known: int) -> bool:
@@ -33,20 +32,18 @@ def has_arrived(transcript: Sequence[Line], text: str, known: int) -> bool:
     return text in said[known:]
 
 
-def with_agent_joined(standing: Standing, transcript: Sequence[Line]) -> Standing:
-    """Return the standing, established where an agent has spoken already.
+def last_speaker(transcript: Sequence[Line]) -> str | None:
+    """Return the agent who spoke last; None when none has.
 
     `ChatEstablished` may have been lost together with the old server.
     """
     speakers = [line.name for line in transcript if line.by_agent]
-    if not speakers or standing.state not in {State.OPENING, State.WAITING}:
-        return standing
-    return replace(standing, state=State.ESTABLISHED, agent=speakers[-1])
+    return speakers[-1] if speakers else None
 
 
-def joined(first: Sequence[Words], then: Sequence[Words]) -> tuple[Words, ...]:
+def joined(first: Sequence[Said], then: Sequence[Said]) -> tuple[Said, ...]:
     """Append `then`, less what it repeats of the end of `first`."""
-    texts = [words.text for words in first], [words.text for words in then]
+    texts = [each.text for each in first], [each.text for each in then]
     overlap = min(len(first), len(then))
     while overlap and texts[0][-overlap:] != texts[1][:overlap]:
         overlap -= 1

@@ -3,14 +3,14 @@
 import pytest
 import responses
 
+from bridge.domain.links import Link
 from bridge.outbound.calls import Call
 from bridge.outbound.transport import new_session
 from bridge.upstreams.liveagent.client import LiveAgentClient
-from bridge.upstreams.liveagent.protocol import Credentials
 
 HOST = "https://d.la1-c1-xxx.salesforceliveagent.com"
 BASE = f"{HOST}/chat/rest/"
-CREDENTIALS = Credentials(HOST, "the!secret/key=", "9ac01f2e")
+CREDENTIALS = Link(HOST, "the!secret/key=", "9ac01f2e")
 
 HEADER = "X-LIVEAGENT-"
 VERSION, AFFINITY = f"{HEADER}API-VERSION", f"{HEADER}AFFINITY"

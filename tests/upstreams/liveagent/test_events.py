@@ -2,15 +2,10 @@
 
 import pytest
 
-from bridge.upstreams.liveagent.events import (
-    HANDLERS,
-    IGNORED,
-    Reason,
-    Standing,
-    State,
-    Words,
-    absorb,
-)
+from bridge.domain import effects
+from bridge.domain.events import Said
+from bridge.domain.states import Reason, Standing, State
+from bridge.upstreams.liveagent.events import IGNORED, TRANSLATIONS, translate
 from bridge.upstreams.liveagent.protocol import Event, read_batch
 from tests.samples import sample
 
@@ -21,6 +16,11 @@ ENDED = Standing(State.ENDED, reason=Reason.AGENT, agent="山本")
 WRONG_TYPES = [None, True, False, 0, -1, 1.5, 2**70, float("nan"), "", "x", [], {}]
 
 
+def absorb(standing, events):
+    """Return what Live Agent's events lead to."""
+    return effects.apply(standing, translate(events))
+
+
 def after(standing, *events):
     """Return the standing after events, each a type with its fields."""
     return absorb(standing, [Event(kind, message) for kind, message in events]).standing
@@ -28,7 +28,7 @@ def after(standing, *events):
 
 def said(standing, *events):
     outcome = absorb(standing, [Event(kind, message) for kind, message in events])
-    return [(words.text, words.agent) for words in outcome.words]
+    return [(each.text, each.agent) for each in outcome.messages]
 
 
 # The queue
@@ -147,9 +147,9 @@ def test_words_carry_their_own_name_or_the_agents():
 def test_all_words_of_a_mixture_come_in_order_and_then_the_end():
     batch = read_batch(sample("Messages/200_last_words"))
     outcome = absorb(ESTABLISHED, batch.events)
-    assert outcome.words == (
-        Words("ご返信ありがとうございます😀", "山本"),
-        Words("失礼いたします。", "山本"),
+    assert outcome.messages == (
+        Said("ご返信ありがとうございます😀", "山本"),
+        Said("失礼いたします。", "山本"),
     )
     assert (outcome.standing.state, outcome.standing.reason) == ("ended", "agent")
     assert outcome.unknown == ()
@@ -176,7 +176,7 @@ def test_a_whole_chat_in_one_batch():
         ],
     )
     assert outcome.standing == Standing(State.ENDED, Reason.AGENT, agent="佐藤")
-    assert outcome.words == (Words("a", "山本"), Words("b", "佐藤"))
+    assert outcome.messages == (Said("a", "山本"), Said("b", "佐藤"))
     assert outcome.unknown == ("Fanfare",)
 
 
@@ -240,7 +240,7 @@ def test_an_async_result_without_error_changes_nothing(message):
     assert after(ESTABLISHED, ("AsyncResult", message)) == ESTABLISHED
 
 
-@pytest.mark.parametrize("kind", sorted(HANDLERS))
+@pytest.mark.parametrize("kind", sorted(TRANSLATIONS))
 def test_once_ended_a_chat_stays_ended(kind):
     message = {"reason": "client", "name": "佐藤", "position": 1, "error": "x"}
     assert after(ENDED, (kind, message)) is ENDED
@@ -258,7 +258,11 @@ def test_the_first_end_of_a_batch_counts():
 def test_events_of_no_consequence(kind):
     message = {"name": "佐藤", "reason": "agent", "text": "x", "error": "x"}
     outcome = absorb(ESTABLISHED, [Event(kind, message)])
-    assert (outcome.standing, outcome.words, outcome.unknown) == (ESTABLISHED, (), ())
+    assert (outcome.standing, outcome.messages, outcome.unknown) == (
+        ESTABLISHED,
+        (),
+        (),
+    )
 
 
 def test_unknown_types_are_told_in_order_and_cut():
@@ -268,7 +272,7 @@ def test_unknown_types_are_told_in_order_and_cut():
     assert outcome.unknown == ("B", "A\ufffd", "C" * 255)
 
 
-@pytest.mark.parametrize("kind", [*sorted(HANDLERS), "ChatMessage"])
+@pytest.mark.parametrize("kind", sorted(TRANSLATIONS))
 @pytest.mark.parametrize("wrong", WRONG_TYPES, ids=repr)
 @pytest.mark.parametrize("standing", [OPENING, WAITING, ESTABLISHED, ENDED])
 def test_a_field_of_any_type_is_survived(standing, kind, wrong):
@@ -290,12 +294,12 @@ def test_a_field_of_any_type_is_survived(standing, kind, wrong):
     for number in (now.queue_position, now.estimated_wait, now.visitor_idle_timeout):
         assert number is None or (type(number) is int and 0 <= number < 2**31)
     assert isinstance(now.agent, str)
-    assert all(isinstance(words.text, str) for words in outcome.words)
+    assert all(isinstance(each.text, str) for each in outcome.messages)
 
 
 def test_words_do_not_print_themselves():
     event = Event("ChatMessage", {"text": "SECRET", "name": "SECRET"})
-    assert "SECRET" not in repr(absorb(ESTABLISHED, [event]).words)
+    assert "SECRET" not in repr(absorb(ESTABLISHED, [event]).messages)
 
 
 # What is worth a note
@@ -371,7 +375,7 @@ def test_an_end_says_what_brought_it(kind, message, said):
     assert outcome.notes == ()
 
 
-@pytest.mark.parametrize("kind", list(HANDLERS))
+@pytest.mark.parametrize("kind", list(TRANSLATIONS))
 @pytest.mark.parametrize("value", WRONG_TYPES, ids=repr)
 def test_notes_hold_numbers_and_names_whatever_comes(kind, value):
     keys = ("reason", "error", "name", "position", "queuePosition", "estimatedWaitTime")

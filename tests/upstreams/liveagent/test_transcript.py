@@ -2,13 +2,15 @@
 
 import pytest
 
-from bridge.upstreams.liveagent.events import Standing, State, Words
+from bridge.domain.effects import apply
+from bridge.domain.events import Present, Said
+from bridge.domain.states import Standing, State
 from bridge.upstreams.liveagent.protocol import Line, read_batch, read_transcript
 from bridge.upstreams.liveagent.transcript import (
     has_arrived,
     joined,
-    new_words,
-    with_agent_joined,
+    last_speaker,
+    new_messages,
 )
 from tests.samples import sample
 
@@ -23,7 +25,7 @@ TRANSCRIPT = (
 
 
 def words(*texts):
-    return tuple(Words(text, "山本") for text in texts)
+    return tuple(Said(text, "山本") for text in texts)
 
 
 def test_transcript_holds_what_both_sides_said():
@@ -64,12 +66,12 @@ def agent_said(*texts):
     ],
 )
 def test_words_of_the_agent_that_are_new(transcript, events, known, new):
-    found = new_words(agent_said(*transcript), words(*events), known)
+    found = new_messages(agent_said(*transcript), words(*events), known)
     assert found == words(*new)
 
 
 def test_new_words_are_the_agents_alone_and_have_his_name():
-    found = new_words(TRANSCRIPT, (), 1)
+    found = new_messages(TRANSCRIPT, (), 1)
     expected = [("はい", "佐藤"), ("では", "佐藤")]
     assert [(each.text, each.agent) for each in found] == expected
 
@@ -93,20 +95,23 @@ def test_whether_a_text_has_arrived(text, known, arrived):
 
 @pytest.mark.parametrize("state", [State.OPENING, State.WAITING])
 def test_an_agent_who_has_spoken_has_joined(state):
-    now = with_agent_joined(Standing(state), TRANSCRIPT)
+    speaker = last_speaker(TRANSCRIPT)
+    assert speaker is not None
+    now = apply(Standing(state), [Present(speaker)]).standing
     assert (now.state, now.agent) == (State.ESTABLISHED, "佐藤")
 
 
 @pytest.mark.parametrize("state", [State.ESTABLISHED, State.ENDED])
 def test_a_transcript_changes_no_later_state(state):
     standing = Standing(state, agent="山本")
-    assert with_agent_joined(standing, TRANSCRIPT) is standing
+    speaker = last_speaker(TRANSCRIPT)
+    assert speaker is not None
+    assert apply(standing, [Present(speaker)]).standing is standing
 
 
 @pytest.mark.parametrize("transcript", [(), (TRANSCRIPT[1],)])
 def test_nobody_has_joined_where_no_agent_spoke(transcript):
-    standing = Standing(State.WAITING)
-    assert with_agent_joined(standing, transcript) is standing
+    assert last_speaker(transcript) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,146 @@
+"""How does a chat survive a change of affinity?
+
+Salesforce answers 503 when a session has moved to another server: ReconnectSession,
+then poll until `ChasitorSessionData` comes, then ChasitorResyncState. Nothing is
+sent before that event (guide, "ReconnectSession"), and nothing of it is kept before
+the end: whoever takes the chat up after a crash begins anew.
+
+Source: Chat REST API Developer Guide, status code 503 and "ReconnectSession".
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from bridge.domain.errors import Gone, Moved, Refused, UpstreamError
+from bridge.domain.events import Arrived, Event, Present, Said
+from bridge.domain.links import FIRST_ACK, Cursor, Link
+from bridge.domain.readings import Known, Reading
+from bridge.telemetry import metrics
+from bridge.upstreams.liveagent import protocol
+from bridge.upstreams.liveagent.client import PATIENCE_SECONDS, LiveAgentClient
+from bridge.upstreams.liveagent.errors import MethodRefused
+from bridge.upstreams.liveagent.events import translate
+from bridge.upstreams.liveagent.protocol import Line, Reconnection
+from bridge.upstreams.liveagent.transcript import (
+    has_arrived,
+    last_speaker,
+    new_messages,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class LiveAgentRecovery:
+    """One change of affinity of one chat."""
+
+    def __init__(
+        self, client: LiveAgentClient, organization_id: str, link: Link, cursor: Cursor
+    ) -> None:
+        self._client = client
+        self._organization_id = organization_id
+        self._link = link
+        self._cursor = cursor
+        self._answer: Reconnection | None = None
+
+    def is_needed(self) -> bool:
+        """GET ReconnectSession; 405 says that the session has not moved."""
+        if self._answer is None:
+            try:
+                self._answer = self._client.reconnect_session(
+                    self._link, offset=self._cursor.offset
+                )
+            except MethodRefused:
+                return False
+        return True
+
+    def carry_out(
+        self,
+        *,
+        hold: Callable[[], bool],
+        known: Callable[[], Known],
+        failed: Callable[[UpstreamError], None],
+    ) -> Reading | None:
+        """Poll the new server until it has told the conversation so far."""
+        answer, self._answer = self._answer, None
+        assert answer is not None, "is_needed comes first"
+        metrics.reconnecting()
+        link = replace(self._link, affinity_token=answer.affinity_token)
+        # Whether a reset concerns `ack` as well is not documented: -1 loses nothing.
+        ack = FIRST_ACK if answer.reset_sequence else self._cursor.ack
+        offset: int | None = None
+        events: tuple[protocol.Event, ...] = ()
+        while hold():
+            try:
+                batch = self._client.messages(
+                    link, ack=ack, hold=link.client_poll_timeout + PATIENCE_SECONDS
+                )
+            except Gone:
+                if not events:
+                    raise
+                # What was handed over is stored first; the next poll says it again.
+                return self._reading(link, Cursor(ack), answer, events, (), known)
+            except Moved:
+                raise
+            except UpstreamError as exc:
+                failed(exc)
+                continue
+            if batch is None:
+                continue
+            events += batch.events
+            ack = ack if batch.sequence is None else batch.sequence
+            offset = batch.offset
+            for event in batch.events:
+                if event.type == "ChasitorSessionData":
+                    lines = protocol.read_transcript(event.message)
+                    if not self._resync(link, hold, failed):
+                        return None
+                    cursor = Cursor(ack, offset)
+                    return self._reading(link, cursor, answer, events, lines, known)
+        return None
+
+    def _resync(
+        self,
+        link: Link,
+        hold: Callable[[], bool],
+        failed: Callable[[UpstreamError], None],
+    ) -> bool:
+        """POST ChasitorResyncState; False when the leases were lost meanwhile."""
+        while True:
+            try:
+                self._client.resync_state(link, organization_id=self._organization_id)
+                return True
+            except Moved:
+                raise
+            except (Refused, Gone) as exc:
+                # Also when the chat has ended meanwhile: what the poll has brought
+                # is stored first, and the next poll says that it is gone.
+                logger.warning("resync refused: %s", exc)
+                return True
+            except UpstreamError as exc:
+                failed(exc)
+                if not hold():
+                    return False
+
+    def _reading(
+        self,
+        link: Link,
+        cursor: Cursor,
+        answer: Reconnection,
+        events: tuple[protocol.Event, ...],
+        transcript: tuple[Line, ...],
+        known: Callable[[], Known],
+    ) -> Reading:
+        """Put together what has happened while there was no server."""
+        ours = known()
+        happened = translate(events)
+        said = tuple(event for event in happened if isinstance(event, Said))
+        new: list[Event] = [each for each in happened if not isinstance(each, Said)]
+        if (speaker := last_speaker(transcript)) is not None:
+            new.append(Present(speaker))
+        new += new_messages(transcript, said, ours.agent_messages)
+        if ours.doubt is not None:
+            number, text = ours.doubt
+            if has_arrived(transcript, text, ours.customer_messages):
+                new.append(Arrived(number))
+        return Reading(tuple(new), cursor, link, renumber=answer.reset_sequence)
