@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -101,9 +102,11 @@ async def _pad(
     endless.content_type = answer.content_type
     endless.enable_chunked_encoding()
     await endless.prepare(request)
-    await endless.write(answer.body)
-    for _ in range(0, fault.padding_bytes, CHUNK_BYTES):
-        await endless.write(b" " * CHUNK_BYTES)
+    # A server that is writing notices that its client has gone, and has answered.
+    with suppress(ConnectionError, asyncio.CancelledError):
+        await endless.write(answer.body)
+        for _ in range(0, fault.padding_bytes, CHUNK_BYTES):
+            await endless.write(b" " * CHUNK_BYTES)
     return endless
 
 

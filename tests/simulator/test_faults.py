@@ -100,6 +100,16 @@ def test_an_answer_may_be_larger_than_anybody_wants(sim, sim_chat, chunked):
     assert said(answer.json()["messages"][0]) == "a"
 
 
+def test_an_answer_of_which_enough_was_read_is_over(sim, sim_chat):
+    sim.fault("Messages", "pad", padding_bytes=99 * 2**20, chunked=True)
+    sim_chat.order("say", text="a")
+    with sim_chat.get("System/Messages?ack=1", stream=True) as answer:
+        assert answer.raw.read(10)
+    sim_chat.wait(poll_open=0)
+    assert sim_chat.poll() == ["a"]
+    assert sim.breaches() == {}
+
+
 def test_a_session_may_move_just_before_a_request(sim):
     sim.fault("ChasitorInit", "lose_answer", line_id="U1")
     sim.fault("ChasitorInit", "move", line_id="U1", after=1)
