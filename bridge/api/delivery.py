@@ -41,5 +41,5 @@ class DeliveringResponse(HttpResponse):
                 self.message
             )
         except DatabaseUnavailable:
-            # The claim runs out, and the bot may see these words a second time.
+            # Delivered, they are deleted later; else the claim runs out.
             logger.warning("words %s could not be settled", self.message.id)

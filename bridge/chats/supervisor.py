@@ -16,7 +16,7 @@ from django.db import DatabaseError
 from bridge.chats import reader, sender, shutdown
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.outbound import calls
-from bridge.storage import ending, notifications, worklist
+from bridge.storage import agent_messages, ending, notifications, worklist
 from bridge.storage.notifications import Broadcast
 from bridge.telemetry import logs, process
 
@@ -62,6 +62,7 @@ def _every(seconds: float, work: Callable[[], None]) -> None:
 
 def look_after_chats() -> None:
     """Do once what has to be done for chats that nobody is working on."""
+    agent_messages.delete_delivered()
     if shutdown.is_stopping():
         return
     for session_id in worklist.unpolled():

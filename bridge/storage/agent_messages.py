@@ -90,6 +90,11 @@ class ClaimedMessage:
         return f"<ClaimedMessage {self.id}>"
 
 
+# Messages whose answer is out and which may be there still, by their ids: the database
+# could not be told, and no process died that would make a repetition excusable.
+_delivered: dict[int, ClaimedMessage] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Fetch:
     """What there is for a bot: a message or else how its newest chat stands.
@@ -146,6 +151,9 @@ def fetch(
         return Fetch(None, chat)
     if claim and claimed_by != claim:
         return Fetch(None, chat, is_claimed_elsewhere=True)
+    if delivered_before := _delivered.get(message_id):
+        _delete(delivered_before)
+        return fetch(line_id, claim=claim, hold_seconds=hold_seconds)
     if chat and late > 0:
         # It is gone with this answer. Another call of it, if there is one, is notified
         # when this one is out, and says again how long it will be here.
@@ -154,10 +162,26 @@ def fetch(
     return Fetch(message, chat)
 
 
-@in_database_stepwise
 def delivered(message: ClaimedMessage) -> None:
-    """Delete a message whose answer is out."""
+    """Delete a message whose answer is out.
+
+    Raises DatabaseUnavailable; then it is not handed out again by this process, and
+    deleted as soon as that can be done.
+    """
+    _delivered[message.id] = message
+    _delete(message)
+
+
+def delete_delivered() -> None:
+    """Delete what could not be deleted when its answer was out."""
+    for message in list(_delivered.values()):
+        _delete(message)
+
+
+@in_database_stepwise
+def _delete(message: ClaimedMessage) -> None:
     DELETE(id=message.id)
+    _delivered.pop(message.id, None)
     notifications.publish(notifications.messages_for(message.line_id))
 
 

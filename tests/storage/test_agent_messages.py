@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
+from django.db.utils import OperationalError
 
 from bridge.chats import services
-from bridge.domain.errors import InvalidRequest
+from bridge.domain.errors import DatabaseUnavailable, InvalidRequest
 from bridge.models import AgentMessage, Session
-from bridge.storage import notifications
-from bridge.storage.database import run_on_database_thread
+from bridge.storage import agent_messages, database, notifications
+from bridge.storage.database import in_database, run_on_database_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,6 +24,7 @@ def chat():
     return Session.objects.create(line_id=LINE_ID, display_name="", state="waiting")
 
 
+@in_database
 def say(chat, text):
     message = AgentMessage.objects.create(
         session=chat, line_id=chat.line_id, text=text, agent=""
@@ -106,3 +108,41 @@ def test_an_ack_of_older_chats_is_good_when_nothing_is_known_of_them(chat):
     assert services.next_message(line_id=LINE_ID, ack=old).is_end
     with pytest.raises(InvalidRequest):
         services.next_message(line_id=LINE_ID, ack=old + 1)
+
+
+@pytest.fixture
+def deletes_fail(monkeypatch):
+    """Have each DELETE fail, as over a broken connection; calling it ends that."""
+    monkeypatch.setattr(database, "RECONNECT_PAUSES_SECONDS", (0.0,))
+    failing = threading.Event()
+    failing.set()
+
+    def fail(execute, sql, params, many, context):
+        if sql.startswith("DELETE") and failing.is_set():
+            raise OperationalError
+        return execute(sql, params, many, context)
+
+    run_on_database_thread(lambda: connection.execute_wrappers.append(fail))
+    return failing.clear
+
+
+@pytest.mark.parametrize("by_supervisor", [True, False])
+def test_what_was_delivered_is_not_handed_out_again(
+    chat, monkeypatch, deletes_fail, by_supervisor
+):
+    monkeypatch.setattr(agent_messages, "CLAIM_SECONDS", -1)
+    say(chat, "one")
+    second = say(chat, "two")
+    message = services.next_message(line_id=LINE_ID, ack=None).message
+    with pytest.raises(DatabaseUnavailable):
+        agent_messages.delivered(message)
+    with pytest.raises(DatabaseUnavailable):
+        services.next_message(line_id=LINE_ID, ack=None)
+
+    deletes_fail()
+    if by_supervisor:
+        agent_messages.delete_delivered()
+        assert AgentMessage.objects.get().pk == second
+
+    assert services.next_message(line_id=LINE_ID, ack=None).message.id == second
+    assert not agent_messages._delivered
