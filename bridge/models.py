@@ -94,6 +94,7 @@ class Session(models.Model):
     ack = models.BigIntegerField(default=FIRST_ACK)
     batch = models.BigIntegerField(default=0)
     offset = models.BigIntegerField(null=True)
+    memory = models.CharField(max_length=IDENTIFIER, blank=True, db_default="")
     agent_words = models.IntegerField(default=0)
     reconnecting = models.BooleanField(default=False)
 

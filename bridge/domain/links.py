@@ -5,7 +5,7 @@ An upstream reads and writes those that it needs; for everybody else a `Link` an
 `Cursor` are handed on as they are.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 MAX_SECRET_LENGTH = 255  # characters of a session key, an affinity token
 DEFAULT_HOLD_SECONDS = 40
@@ -28,10 +28,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Up to where a chat has been read and stored."""
+    """Up to where a chat has been read and stored.
+
+    `memory` is what an upstream remembers of what it read last, to know it again.
+    """
 
     ack: int = FIRST_ACK
     offset: int | None = None
+    memory: str = field(default="", repr=False)
 
 
 LINK_COLUMNS = tuple(each.name for each in fields(Link))

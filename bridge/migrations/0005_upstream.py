@@ -19,6 +19,11 @@ class Migration(migrations.Migration):
                 verbose_name="upstream",
             ),
         ),
+        migrations.AddField(
+            model_name="session",
+            name="memory",
+            field=models.CharField(blank=True, db_default="", max_length=255),
+        ),
         migrations.AlterField(
             model_name="session",
             name="live_agent_id",

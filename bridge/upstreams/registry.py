@@ -33,5 +33,6 @@ def _live_agent() -> LiveAgent:
             deployment_id=settings.LIVEAGENT_DEPLOYMENT_ID,
             button_id=settings.LIVEAGENT_BUTTON_ID,
             user_agent=settings.USER_AGENT,
+            secret=settings.SECRET_KEY,
         ),
     )

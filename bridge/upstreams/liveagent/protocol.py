@@ -50,11 +50,13 @@ class Event:
 class Batch:
     """One answer of `System/Messages`.
 
-    `sequence` is what the next poll acknowledges, None where the answer has
-    none; `offset` is what a reconnection asks for.
+    `size` is how many elements it had, readable or not. `sequence` is what the next
+    poll acknowledges, None where the answer has none; `offset` is what a reconnection
+    asks for.
     """
 
     events: tuple[Event, ...]
+    size: int
     sequence: int | None
     offset: int | None
 
@@ -158,6 +160,7 @@ def read_batch(body: bytes) -> Batch:
         raise MalformedAnswer("a poll's answer has no list of messages")
     return Batch(
         events=_events(answer),
+        size=len(answer["messages"]),
         sequence=whole_number(answer.get("sequence")),
         offset=whole_number(answer.get("offset")),
     )

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from bridge.domain.errors import Gone, Moved, Refused, UpstreamError
 from bridge.domain.events import Arrived, Event, Present, Said
-from bridge.domain.links import FIRST_ACK, Cursor, Link
+from bridge.domain.links import Cursor, Link
 from bridge.domain.readings import Known, Reading
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent import protocol
@@ -67,8 +67,8 @@ class LiveAgentRecovery:
         metrics.reconnecting()
         link = replace(self._link, affinity_token=answer.affinity_token)
         # Whether a reset concerns `ack` as well is not documented: -1 loses nothing.
-        ack = FIRST_ACK if answer.reset_sequence else self._cursor.ack
-        offset: int | None = None
+        start = Cursor() if answer.reset_sequence else self._cursor
+        ack = start.ack
         events: tuple[protocol.Event, ...] = ()
         while hold():
             try:
@@ -79,7 +79,8 @@ class LiveAgentRecovery:
                 if not events:
                     raise
                 # What was handed over is stored first; the next poll says it again.
-                return self._reading(link, Cursor(ack), answer, events, (), known)
+                cursor = replace(start, ack=ack)
+                return self._reading(link, cursor, answer, events, (), known)
             except Moved:
                 raise
             except UpstreamError as exc:
@@ -89,13 +90,12 @@ class LiveAgentRecovery:
                 continue
             events += batch.events
             ack = ack if batch.sequence is None else batch.sequence
-            offset = batch.offset
             for event in batch.events:
                 if event.type == "ChasitorSessionData":
                     lines = protocol.read_transcript(event.message)
                     if not self._resync(link, hold, failed):
                         return None
-                    cursor = Cursor(ack, offset)
+                    cursor = replace(start, ack=ack, offset=batch.offset)
                     return self._reading(link, cursor, answer, events, lines, known)
         return None
 

@@ -8,7 +8,7 @@ do it.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -33,6 +33,7 @@ from bridge.upstreams.liveagent.errors import (
 )
 from bridge.upstreams.liveagent.events import translate
 from bridge.upstreams.liveagent.hosts import may_follow
+from bridge.upstreams.liveagent.overlap import unread
 from bridge.upstreams.liveagent.protocol import NewSession
 from bridge.upstreams.liveagent.recovery import LiveAgentRecovery
 
@@ -46,13 +47,17 @@ FIRST_SEQUENCE = 1  # that of ChasitorInit
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Where chats are opened, and for whom: an endpoint and Salesforce's ids."""
+    """Where chats are opened, and for whom: an endpoint and Salesforce's ids.
+
+    `secret` keeps what is remembered of events from being guessed.
+    """
 
     host: str
     organization_id: str
     deployment_id: str
     button_id: str
     user_agent: str
+    secret: str = field(repr=False)
 
 
 class LiveAgent:
@@ -106,7 +111,7 @@ class LiveAgent:
 
     def listen(self, link: Link) -> "LiveAgentFeed":
         """Return the long polls of a chat."""
-        return LiveAgentFeed(self._client, link)
+        return LiveAgentFeed(self._client, link, self._org.secret)
 
     def send(self, link: Link, *, number: int, text: str, fresh: bool) -> None:
         """POST ChatMessage; a 409 may say that an earlier try has arrived."""
@@ -164,9 +169,10 @@ class LiveAgentFeed:
     Source: Chat REST API Developer Guide, "Your Message Long Polling Loop".
     """
 
-    def __init__(self, client: LiveAgentClient, link: Link) -> None:
+    def __init__(self, client: LiveAgentClient, link: Link, secret: str) -> None:
         self._client = client
         self._link = link
+        self._secret = secret
 
     def next(self, cursor: Cursor, call: Call) -> Reading | None:
         """Poll once, acknowledging what is stored."""
@@ -181,9 +187,17 @@ class LiveAgentFeed:
         if batch.sequence is not None and batch.sequence <= cursor.ack:
             logger.info("an answer came again")
             return None
+        new = unread(
+            batch.events,
+            size=batch.size,
+            sequence=batch.sequence,
+            ack=cursor.ack,
+            memory=cursor.memory,
+            secret=self._secret,
+        )
         ack = cursor.ack if batch.sequence is None else batch.sequence
         offset = cursor.offset if batch.offset is None else batch.offset
-        return Reading(translate(batch.events), Cursor(ack, offset))
+        return Reading(translate(new.events), Cursor(ack, offset, new.memory))
 
     def close(self) -> None:
         """Nothing is open between two polls."""

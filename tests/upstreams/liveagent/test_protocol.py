@@ -175,7 +175,7 @@ def test_batch():
 )
 def test_numbers_of_a_batch(given, read):
     batch = protocol.read_batch(messages(sequence=given, offset=given))
-    assert batch == Batch(events=(), sequence=read, offset=read)
+    assert batch == Batch(events=(), size=0, sequence=read, offset=read)
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e999"])
