@@ -9,10 +9,9 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Self
-
-from urllib3.connection import HTTPConnection
 
 from bridge.outbound.errors import CallCancelled
 
@@ -28,7 +27,7 @@ class Call:
 
     def __init__(self, deadline: float = math.inf) -> None:
         self._lock = threading.Lock()
-        self._connection: HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self.deadline = deadline
         self.cancelled = False
 
@@ -42,25 +41,24 @@ class Call:
             _under_way.discard(self)
         self.detach()
 
-    def attach(self, connection: HTTPConnection) -> None:
-        """Remember the connection in use; raises CallCancelled if it is too late."""
+    def attach(self, sock: socket.socket) -> None:
+        """Remember the socket in use; raises CallCancelled if it is too late."""
         with self._lock:
             if self.cancelled:
                 raise CallCancelled("the call was cut short")
-            self._connection = connection
+            self._socket = sock
 
     def detach(self) -> None:
-        """Forget the connection: it goes back to the pool, for others to use."""
+        """Forget the socket. To be called before its connection goes to the pool."""
         with self._lock:
-            self._connection = None
+            self._socket = None
 
     def cancel(self) -> None:
         """Close the connection under the waiting thread, which then gets an error."""
         with self._lock:
             self.cancelled = True
-            sock = getattr(self._connection, "sock", None)
-            if sock is not None:
-                _hang_up(sock)
+            if self._socket is not None:
+                _hang_up(self._socket)
 
 
 _under_way: set[Call] = set()
@@ -81,8 +79,8 @@ def _hang_up(sock: socket.socket) -> None:
 
     The reader's own socket object, perhaps in the middle of TLS, is not touched.
     """
-    try:
-        with socket.socket(fileno=os.dup(sock.fileno())) as handle:
-            handle.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it was closed already
+    with suppress(OSError):  # it was closed already
+        number = sock.fileno()
+        with socket.socket(fileno=os.dup(number)) as handle:
+            if sock.fileno() == number:  # otherwise it may be another's by now
+                handle.shutdown(socket.SHUT_RDWR)

@@ -115,6 +115,9 @@ class Caller:
             # What is left of an answer goes with its connection.
             with call, closing(self._send(request, call)) as response:
                 yield response
+            # What ends when the connection does looks whole when that was cut.
+            if call.cancelled:
+                raise CallCancelled("the call was cut short")
         except (requests.RequestException, HTTPError) as exc:
             # Without its cause, whose text holds the URL and that perhaps a key.
             raise _failure(exc, call, self._peer.name) from None

@@ -6,56 +6,108 @@ and 20 ms of processor time each.
 """
 
 import os
+import socket
+from contextlib import ExitStack
 from http.cookiejar import DefaultCookiePolicy
 from ssl import SSLContext
-from typing import Any, cast
+from typing import Any
 
 import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.poolmanager import PoolManager
 from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
-from bridge.outbound.calls import current_call
+from bridge.outbound import names
+from bridge.outbound.calls import Call, current_call
 
 # Kept idle connections per host; with one poll a chat this is a number of chats.
 KEPT_CONNECTIONS = 10_000
 
 
-class _Attached:
-    """A connection that tells the current call of itself."""
+class _Connection(HTTPConnection):
+    """A connection that the current call can be cut on, from its beginning."""
+
+    _call: Call | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        self._tell()
-        super().request(*args, **kwargs)  # type: ignore[misc]
+        if self.sock is not None:
+            self._serve(self.sock)
+        super().request(*args, **kwargs)
 
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
-        self._tell()  # there is a socket now, and it may be too late already
+        with ExitStack() as self._handles:
+            try:
+                super().connect()
+            except TimeoutError as exc:  # of TLS: no request has been sent
+                raise ConnectTimeoutError(self, "no TLS in time") from exc
+            self._serve(self.sock)
 
-    def _tell(self) -> None:
-        call = current_call.get()
-        if call is not None:
-            call.attach(cast(HTTPConnection, self))
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address that answers, each within the time-out."""
+        failure: Exception = NewConnectionError(self, "no address")
+        try:
+            for found in names.addresses(self._dns_host, self.port, self.timeout):
+                try:
+                    return self._dial(*found)
+                except TimeoutError:
+                    failure = ConnectTimeoutError(self, "no connection in time")
+                except OSError as exc:
+                    failure = NewConnectionError(self, f"no connection: {exc}")
+        except TimeoutError:
+            failure = ConnectTimeoutError(self, "not found in time")
+        except (OSError, UnicodeError) as exc:
+            failure = NewConnectionError(self, f"not found: {exc}")
+        raise failure
+
+    def _dial(
+        self, family: int, kind: int, protocol: int, _: str, address: Any
+    ) -> socket.socket:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            for option in self.socket_options or ():
+                sock.setsockopt(*option)
+            sock.settimeout(self.timeout)
+            # TLS takes the descriptor out of `sock`, and is busy with it for a while.
+            self._serve(self._handles.enter_context(sock.dup()))
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _serve(self, sock: socket.socket) -> None:
+        self._call = current_call.get()
+        if self._call is not None:
+            self._call.attach(sock)
+
+    def leave(self) -> None:
+        """Be of no call any more."""
+        if self._call is not None:
+            self._call.detach()
+            self._call = None
 
 
-class _HTTPConnection(_Attached, HTTPConnection):
+class _TLSConnection(_Connection, HTTPSConnection):
     pass
 
 
-class _HTTPSConnection(_Attached, HTTPSConnection):
-    pass
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+    def _put_conn(self, conn: Any) -> None:
+        """Take a connection back; cut from now on, it would be cut under another."""
+        if conn is not None:
+            conn.leave()
+        super()._put_conn(conn)
 
 
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
+class _TLSPool(_Pool, HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
 
 
 class SharedContextAdapter(HTTPAdapter):
@@ -76,7 +128,7 @@ class SharedContextAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
         pools: PoolManager = self.poolmanager
-        pools.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]

@@ -1,8 +1,10 @@
 """Salesforce stumbles; the bot loses nothing and hears nothing twice."""
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.conftest import begin_chat
+from tests.conftest import begin_chat, new_line_id
 from tests.harness.bot import (
     CONNECTED,
     END,
@@ -15,6 +17,7 @@ from tests.harness.bot import (
     words,
 )
 from tests.harness.salesforce import Chat, Salesforce
+from tests.harness.service import Service
 
 FAILURES: dict[str, dict] = {
     "500": {"kind": "status", "status": 500},
@@ -27,6 +30,7 @@ FAILURES: dict[str, dict] = {
     "garbage bytes": {"kind": "garbage", "base64": "//79gIGC"},
     "garbage json": {"kind": "garbage", "body": '[{"messages": 1}]'},
     "slow": {"kind": "slow", "seconds": 1},
+    "without end": {"kind": "pad", "padding_bytes": 99 * 2**20, "chunked": True},
     "too large": {"kind": "pad", "padding_bytes": 9 * 2**20},
 }
 POLL_FAILURES: dict[str, dict] = {
@@ -267,6 +271,20 @@ def test_init_of_an_unreachable_salesforce_fails(bot: Bot, salesforce: Salesforc
 
     salesforce.clear_faults()
     assert bot.init().outcome == CONNECTED
+
+
+def test_init_fails_in_time_where_no_name_server_answers(
+    own_service: Callable[..., Service],
+):
+    service = own_service(
+        application="tests.harness.silent_names_wsgi",
+        LIVEAGENT_HOST="http://localhost:9",
+    )
+    bots = [Bot(service, new_line_id()) for _ in range(20)]
+
+    answers = together(*[bot.init for bot in bots])
+
+    assert [answer.outcome for answer in answers] == [NOT_CONNECTED] * 20
 
 
 @pytest.mark.breaches("duplicate_sequence")

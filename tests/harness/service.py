@@ -17,12 +17,17 @@ class Service:
     """A gunicorn that can be stopped, killed and started again."""
 
     def __init__(
-        self, *, database: Database, log: Path, **environment: str | None
+        self,
+        *,
+        database: Database,
+        log: Path,
+        application: str = COMMAND[-1],
+        **environment: str | None,
     ) -> None:
         self.database = database
         self.port = free_port()
         self.server = Server(
-            COMMAND,
+            (*COMMAND[:-1], application),
             service_environment(
                 **{
                     "DATABASE_URL": database.url,

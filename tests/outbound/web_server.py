@@ -45,8 +45,8 @@ class Handler(BaseHTTPRequestHandler):
         """Write the body in one of the three ways in which its end can be known."""
         framing = self.server.framing
         if framing == "length":
-            pieces = [b"".join(pieces)]
-            self.send_header("Content-Length", str(len(pieces[0])))
+            length = self.server.length or len(self.server.body)
+            self.send_header("Content-Length", str(length))
         elif framing == "chunked":
             self.send_header("Transfer-Encoding", "chunked")
         else:
@@ -75,6 +75,7 @@ class Server(ThreadingHTTPServer):
     holds = drops = False
     status, headers, body = 200, {}, ANSWER  # bytes, or pieces to be written one by one
     framing = "length"  # or "chunked", or "close"
+    length = None  # of a body in pieces
     written = 0  # bytes of bodies
 
     def __init__(self, certificate=None):
