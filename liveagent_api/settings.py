@@ -101,12 +101,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
-    "bridge.api.access_log.RequestLines",
+    "bridge.api.access_log.AccessLog",
+    "bridge.api.head.HeadersAlone",
     "bridge.api.probes.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "bridge.api.pages.PagesOnDatabaseThreads",
-    "bridge.api.pages.PagesWithoutNul",
     "bridge.api.pages.PageSession",
     "bridge.api.pages.PageLocale",
     "django.middleware.common.CommonMiddleware",

@@ -10,7 +10,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "bridge.api.views.bad_request"
-handler403 = "bridge.api.views.forbidden"
-handler404 = "bridge.api.views.not_found"
-handler500 = "bridge.api.views.server_error"
+handler400 = "bridge.api.errors.bad_request"
+handler403 = "bridge.api.errors.forbidden"
+handler404 = "bridge.api.errors.not_found"
+handler500 = "bridge.api.errors.server_error"

@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from bridge.api import views
+from bridge.api.answers import Answer
+from bridge.api.probes import PROBES
 from bridge.telemetry import logs
 
 logger = logging.getLogger(__name__)
 
-ENDPOINTS = frozenset({"/init", "/messages", "/send", "/close"})
-PROBES = frozenset({"/healthz", "/readyz"})  # answered before there is a route
+ENDPOINTS = frozenset(endpoint.path for endpoint in views.ENDPOINTS)
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 SERVER_ERROR = 500
 
 
-class RequestLines:
+class AccessLog:
     """Give each request an id, and a log line when it is answered.
 
     The id is the caller's own `X-Request-ID`, as Heroku's router sets it, or a new
@@ -42,7 +44,7 @@ def _log(request: HttpRequest, response: HttpResponse, ms: float) -> None:
     is said to each of them all the time, and whatever is no call of a bot.
     """
     is_call = request.path_info in ENDPOINTS
-    type_ = logs.answered_type()
+    type_ = response.type if isinstance(response, Answer) else None
     level = logging.INFO if is_call and type_ != "null" else logging.DEBUG
     if response.status_code >= SERVER_ERROR:
         level = logging.WARNING
@@ -61,4 +63,5 @@ def _log(request: HttpRequest, response: HttpResponse, ms: float) -> None:
 def _resource(request: HttpRequest) -> str | None:
     """Return a path of ours; any other one would be the caller's words."""
     path = request.path_info
-    return path if path in ENDPOINTS | PROBES else logs.resource_of(request)
+    is_known = path in ENDPOINTS or path in PROBES  # which have no route
+    return path if is_known else logs.resource_of(request)

@@ -17,7 +17,7 @@ def authorize(request: HttpRequest) -> None:
     """
     if not settings.BRIDGE_TOKENS:
         return
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, given = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     matches = [
         hmac.compare_digest(given.strip().encode(), token.encode())
         for token in settings.BRIDGE_TOKENS

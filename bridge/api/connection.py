@@ -124,6 +124,8 @@ class EarlyAnswer(HttpResponse):
         self, *args: Any, request: HttpRequest, most: int, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
+        # Else it would be in chunks, of which the last comes when all is read.
+        self["Content-Length"] = str(len(self.content))
         self._request, self._most = request, most
 
     def __iter__(self) -> Iterator[bytes]:

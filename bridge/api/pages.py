@@ -54,6 +54,8 @@ class PagesOnDatabaseThreads:
             body_of(request)
         except BridgeError as exc:
             return _refusal(request, exc.status, exc.status.phrase)
+        if _has_nul(request):
+            raise BadRequest("NUL")
         if request.path_info == LOGIN and request.method == "POST":
             return self._log_in(request)
         return self._on_database_thread(request)
@@ -86,19 +88,8 @@ def _refusal(request: HttpRequest, status: HTTPStatus, text: str) -> HttpRespons
     )
 
 
-class PagesWithoutNul:
-    """Refuse NUL, for which PostgreSQL can be asked no question."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if is_page(request) and _has_nul(request):
-            raise BadRequest("NUL")
-        return self._get_response(request)
-
-
 def _has_nul(request: HttpRequest) -> bool:
+    """Whether NUL is in it, for which PostgreSQL can be asked no question."""
     # A cookie may write it \000, which is read before anything looks at it.
     return any(
         "%00" in form.urlencode() for form in (request.GET, request.POST)

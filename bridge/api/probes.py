@@ -14,7 +14,16 @@ from prometheus_client import (
 )
 
 from bridge.api import auth
-from bridge.api.endpoint import answer, bad, reading
+from bridge.api.answers import (
+    Alive,
+    Answer,
+    NotReady,
+    Ready,
+    Salesforce,
+    SalesforceUncounted,
+)
+from bridge.api.endpoint import read_only
+from bridge.api.errors import Refusal
 from bridge.domain.errors import Unauthorized
 from bridge.operations import deployment, readiness
 from bridge.telemetry import metrics, process
@@ -22,40 +31,32 @@ from bridge.telemetry import metrics, process
 _deployment = deployment.DeploymentCollector()
 
 
-@reading
+@read_only("/healthz")
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Say that this process lives; nothing else is asked."""
-    response: HttpResponse = answer({"status": "alive"})
-    return response
+    """Say that the process lives."""
+    return Answer(Alive())
 
 
-@reading
+@read_only("/readyz")
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Say whether this process does its work, and if not, why.
-
-    How Salesforce stands is said as well, and is no reason.
-    """
+    """Say whether the process does its work."""
     found = readiness.look()
-    body = {
-        "status": "not ready" if found.reasons else "ready",
-        "reasons": found.reasons,
-        "salesforce": {
-            "state": process.salesforce.state,
-            "unanswered_chats": found.unanswered_chats,
-        },
-    }
-    status = HTTPStatus.SERVICE_UNAVAILABLE if found.reasons else HTTPStatus.OK
-    response: HttpResponse = answer(body, status)
-    return response
+    state, chats = process.salesforce.state, found.unanswered_chats
+    if not found.reasons:
+        salesforce = Salesforce(state=state, unanswered_chats=chats)
+        return Answer(Ready(salesforce=salesforce))
+    uncounted = SalesforceUncounted(state=state, unanswered_chats=chats)
+    not_ready = NotReady(reasons=found.reasons, salesforce=uncounted)
+    return Answer(not_ready, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@reading
+@read_only("/metrics")
 def prometheus(request: HttpRequest) -> HttpResponse:
-    """Tell what was counted here, and how the deployment stands."""
+    """Say what was counted, for Prometheus."""
     try:
         auth.authorize(request)
     except Unauthorized as exc:
-        return bad(exc.status, exc.errors)
+        return Refusal(request, exc.status, exc.errors)
     registry = CollectorRegistry()
     registry.register(_deployment)
     registry.register(metrics.collector())
@@ -64,8 +65,7 @@ def prometheus(request: HttpRequest) -> HttpResponse:
     )
 
 
-Probe = Callable[[HttpRequest], HttpResponse]
-PROBES: dict[str, Probe] = {"/healthz": healthz, "/readyz": readyz}
+PROBES = {view.path: view for view in (healthz, readyz)}
 
 
 class Probes:
@@ -75,8 +75,8 @@ class Probes:
     redirect to https nor HOST is for them.
     """
 
-    def __init__(self, get_response: Probe) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return PROBES.get(request.path_info, self._get_response)(request)
+        return (PROBES.get(request.path_info) or self._get_response)(request)

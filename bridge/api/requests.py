@@ -56,7 +56,17 @@ Text = Annotated[
     AfterValidator(_plain_text),
 ]
 Identifier = Annotated[Text, Field(max_length=IDENTIFIER)]
-Entities = Annotated[list[dict[str, Any]], AfterValidator(_sound)]
+Entities = Annotated[
+    list[dict[str, Any]],
+    AfterValidator(_sound),
+    # What the validator looks at, and that null is absent, no type says.
+    Field(
+        json_schema_extra={
+            "type": ["array", "null"],
+            "items": {"$ref": "#/components/schemas/PrechatEntity"},
+        }
+    ),
+]
 
 
 class Payload(BaseModel):

@@ -1,17 +1,13 @@
-"""The four endpoints, their description and the metrics, without a trailing slash.
+"""Which path leads to which view? None has a trailing slash.
 
 The probes are answered before any of these, by `probes.Probes`.
 """
 
 from django.urls import path
 
-from bridge.api import probes, views
+from bridge.api import openapi, probes, views
 
 urlpatterns = [
-    path("init", views.init, name="init"),
-    path("messages", views.messages, name="messages"),
-    path("send", views.send, name="send"),
-    path("close", views.close, name="close"),
-    path("openapi.json", views.description, name="description"),
-    path("metrics", probes.prometheus, name="metrics"),
+    path(view.path.removeprefix("/"), view)
+    for view in (*views.ENDPOINTS, openapi.description, probes.prometheus)
 ]

@@ -21,7 +21,8 @@ ANSWER_SECONDS = 2.0
 STOPPING = "stopping"
 UNREACHABLE = "database unreachable"
 UNMIGRATED = "migrations missing"
-STANDS_STILL = "supervisor stands still"
+STANDS_STILL = "supervisor stands still"  # and which loop of it
+PATTERN = f"^({STOPPING}|{UNREACHABLE}|{UNMIGRATED}|{STANDS_STILL}: .*)$"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,6 @@ PHRASES = frozenset(status.phrase for status in HTTPStatus)
 gunicorn_masters: set[int] = set()
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _chat: ContextVar[int | None] = ContextVar("chat", default=None)
-_type: ContextVar[str | None] = ContextVar("type", default=None)
 
 
 # --- what a line is about -----------------------------------------------------
@@ -71,7 +70,6 @@ def begin_request(given: str) -> str:
     request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
     _request_id.set(request_id)
     _chat.set(None)
-    _type.set(None)
     return request_id
 
 
@@ -84,16 +82,6 @@ def begin_work(session_id: int) -> None:
 def note_chat(session_id: int | None) -> None:
     """Have this thread's lines carry this chat from now on."""
     _chat.set(session_id)
-
-
-def note_type(type: str | None) -> None:
-    """Note the `type` that this request is answered with."""
-    _type.set("null" if type is None else type)
-
-
-def answered_type() -> str | None:
-    """Return the `type` that this request is answered with, None before that."""
-    return _type.get()
 
 
 # --- what is in it ------------------------------------------------------------

@@ -292,11 +292,15 @@ def test_an_open_chat_is_not_touched(bot: Bot, chat: Chat):
     assert chat.sequences == [2]
 
 
-@pytest.mark.parametrize("path", ["/", "/unknown"])
-def test_a_head_of_an_unknown_path_has_no_body(service: Service, path: str):
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 404), ("/unknown", 404), ("/init", 405), ("/admin/login/", 200)],
+)
+def test_a_head_is_answered_without_a_body(service: Service, path: str, status: int):
     response = requests.head(f"{service.url}{path}", timeout=30)
 
-    assert response.status_code == 404
+    assert response.status_code == status
+    assert int(response.headers["content-length"]) > 0
     assert response.content == b""
     assert "no-body response" not in service.log
 

@@ -1,0 +1,80 @@
+"""What is answered where something is wrong, outside the views as well?"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse
+from django.views import defaults
+
+from bridge.api import auth
+from bridge.api.answers import Answer, Bad
+from bridge.api.connection import LITTLE_DRAINED, MOST_DRAINED, EarlyAnswer
+from bridge.api.pages import is_page
+
+Fault = dict[str, str | None]  # an `Error`, as the exceptions carry it
+
+RETRY_AFTER_SECONDS = 2
+
+
+class Refusal(EarlyAnswer, Answer):
+    """The one shape of every 4xx and 5xx."""
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        status: int,
+        errors: Sequence[Fault] = (),
+    ) -> None:
+        # Only who may call is told that their body is too large.
+        too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        super().__init__(
+            *(Bad.model_validate({"errors": errors}), status),
+            request=request,
+            most=MOST_DRAINED if too_large else LITTLE_DRAINED,
+        )
+        if status == HTTPStatus.UNAUTHORIZED:
+            self["WWW-Authenticate"] = auth.CHALLENGE
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self["Retry-After"] = str(RETRY_AFTER_SECONDS)
+
+
+def not_allowed(request: HttpRequest, *methods: str) -> Refusal:
+    """Return the 405 that names the methods there are."""
+    error: Fault = {"field": None, "reason": f"use {methods[0]}"}
+    refusal = Refusal(request, HTTPStatus.METHOD_NOT_ALLOWED, [error])
+    refusal["Allow"] = ", ".join(methods)
+    return refusal
+
+
+# --- outside the views ----------------------------------------------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400 outside the views: above all for a host that is not in `HOST`."""
+    if is_page(request) and not isinstance(exception, DisallowedHost):
+        return defaults.bad_request(request, exception)
+    error: Fault = {"field": "Host", "reason": "is not one this service serves"}
+    return Refusal(request, HTTPStatus.BAD_REQUEST, [error])
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 403; the admin's pages do it as pages."""
+    if is_page(request):
+        return defaults.permission_denied(request, exception)
+    return Refusal(request, HTTPStatus.FORBIDDEN)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404; the admin's pages do it as pages."""
+    if is_page(request):
+        return defaults.page_not_found(request, exception)
+    error: Fault = {"field": None, "reason": "there is nothing at this path"}
+    return Refusal(request, HTTPStatus.NOT_FOUND, [error])
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer 500."""
+    if is_page(request):
+        return defaults.server_error(request)
+    return Refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR)
