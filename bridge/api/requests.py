@@ -13,6 +13,7 @@ from bridge.models import IDENTIFIER
 
 LONGEST_MESSAGE = 10_000  # characters
 DEEPEST_ENTITY = 32  # levels of nesting
+HIGHEST_ID = 2**63 - 1  # that a database holds
 
 # For the API's description. No pattern that all tools read tells a lone surrogate.
 NO_NUL = "^[^\\u0000]*$"
@@ -97,7 +98,7 @@ class Messages(Payload):
     """The body of `/messages`."""
 
     ack: Annotated[
-        Annotated[int, Field(ge=0)] | None,
+        Annotated[int, Field(ge=0, le=HIGHEST_ID)] | None,
         Field(
             description="All ids up to this one have been dealt with; 0 at first. "
             "Written without a fraction. Above the highest id handed out: 400."
