@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from bridge.outbound.calls import Call, current_call
 from bridge.outbound.errors import (
@@ -108,6 +109,25 @@ class Caller:
             check(answer)
         return answer
 
+    def stream(
+        self, request: Request, *, check: Callable[[Answer], None], call: Call
+    ) -> Iterator[bytes]:
+        """Yield what comes, as it comes, until the answer ends or `call` is cut.
+
+        The wait for each piece is `timeout` at most. To end it early, close the
+        iterator. `check` is asked about a status that is no success. The line in the
+        log and the count are made once it is over.
+        """
+        with self._noted(request) as note, self._exchange(request, call) as response:
+            note.status = response.status_code
+            if not 200 <= note.status < 300:
+                check(Answer(note.status, response.headers, _whole(response)))
+                return
+            self._peer.note(str(note.status))
+            read = partial(response.raw.read1, CHUNK_BYTES, decode_content=True)
+            while not call.cancelled and (chunk := read()):
+                yield chunk
+
     @contextmanager
     def _exchange(self, request: Request, call: Call) -> Iterator[requests.Response]:
         """Send the request and hand out the response, to be read within."""
@@ -149,6 +169,8 @@ class Caller:
         failure: BaseException | None = None
         try:
             yield note
+        except GeneratorExit:  # whoever read the stream has had enough
+            raise
         except BaseException as exc:
             failure = exc
             raise
@@ -163,9 +185,8 @@ class Caller:
         failure: BaseException | None,
         seconds: float,
     ) -> None:
-        outcome = getattr(failure, "outcome", TransportError.outcome)
-        if status:
-            outcome = str(status)
+        otherwise = str(status) if status else TransportError.outcome
+        outcome = getattr(failure, "outcome", otherwise)
         self._peer.count(request.resource, outcome, seconds, request.is_read)
         was_away = self._peer.note(outcome)
         level = logging.INFO
@@ -210,7 +231,7 @@ def _failure(exc: Exception, call: Call, name: str) -> TransportError:
     """Return what a library's failure means."""
     if isinstance(exc, requests.ConnectTimeout):
         return Unreachable(f"{name} could not be reached in time")
-    if isinstance(exc, requests.Timeout):
+    if isinstance(exc, (requests.Timeout, ReadTimeoutError)):
         return NoAnswerInTime(f"{name} did not answer in time")
     if call.cancelled:
         return CallCancelled("the call was cut short")

@@ -58,8 +58,14 @@ def outcomes():
 
 
 @pytest.fixture
-def caller(session, outcomes):
+def noted():
+    """Collect the outcomes by which the peer is said to be there."""
+    return []
+
+
+@pytest.fixture
+def caller(session, outcomes, noted):
     def count(*about):
         outcomes.append(about)
 
-    return Caller(session, Peer("Salesforce", count, lambda outcome: False))
+    return Caller(session, Peer("Salesforce", count, noted.append))

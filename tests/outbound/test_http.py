@@ -2,13 +2,17 @@
 
 import gzip
 import itertools
+import time
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
-from bridge.outbound.errors import AnswerTooLarge, TransportError
-from bridge.outbound.http import LARGEST_ANSWER_BYTES, Request
-from tests.outbound.web_server import ANSWER
+from bridge.outbound import calls, http
+from bridge.outbound.errors import AnswerTooLarge, CallCancelled, TransportError
+from bridge.outbound.http import LARGEST_ANSWER_BYTES, Caller, Peer, Request
+from tests.harness.waiting import until
+from tests.outbound.web_server import ANSWER, PATIENCE
 
 all_framings = pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 
@@ -16,6 +20,116 @@ all_framings = pytest.mark.parametrize("framing", ["length", "chunked", "close"]
 def ask(caller, server, check=lambda answer: None, call=None, **about):
     request = Request(method="GET", url=server.url, resource="Some/Thing", **about)
     return caller.ask(request, check=check, call=call)
+
+
+def refuse(answer):
+    """Take an answer's status for what it says."""
+    if answer.status >= 300:
+        raise PermissionError(answer.body.decode())
+
+
+# How it is sent
+
+
+def test_a_call_may_have_headers_of_its_own(caller, server):
+    ask(caller, server)
+    ask(caller, server, headers={"Accept": "text/plain", "X-Key": "1"})
+    assert [seen.headers["Accept"] for seen in server.seen] == [
+        "application/json",
+        "text/plain",
+    ]
+    assert [seen.headers["X-Key"] for seen in server.seen] == [None, "1"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(caller, server, status):
+    server.status, server.headers = status, {"Location": f"{server.url}/elsewhere"}
+    assert ask(caller, server).status == status
+    assert server.methods == ["GET"]
+
+
+def test_every_call_is_over_in_time(caller, server, pool, monkeypatch):
+    def trickling():
+        while True:
+            yield b" "
+            server.release.wait(0.01)
+
+    now = [time.monotonic()]
+    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    server.framing, server.body = "chunked", trickling()
+    waiting = pool.submit(ask, caller, server, timeout=PATIENCE)
+    until(lambda: server.written, "it trickles")
+    now[0] += PATIENCE
+    calls.cut_overdue()
+    assert not waiting.done()
+    now[0] += http.CONNECT_TIMEOUT_SECONDS + 0.1
+    calls.cut_overdue()
+    with pytest.raises(CallCancelled):
+        waiting.result(PATIENCE)
+
+
+# What is told of it
+
+
+def test_an_answer_is_told_of(caller, server, outcomes, noted, caplog):
+    with caplog.at_level("DEBUG", "bridge.outbound"):
+        ask(caller, server)
+        server.status, server.body = 204, b""
+        ask(caller, server)
+        ask(caller, server, is_read=True)
+    assert [(what, came, read) for what, came, _, read in outcomes] == [
+        ("Some/Thing", "200", False),
+        ("Some/Thing", "204", False),
+        ("Some/Thing", "204", True),
+    ]
+    assert noted == ["200", "204", "204"]
+    lines = [(line.levelname, line.message) for line in caplog.records]
+    assert lines == [
+        ("INFO", "call answered"),
+        ("INFO", "call answered"),
+        ("DEBUG", "call answered"),  # a read that brought nothing
+    ]
+
+
+def test_what_its_status_means_is_told_of(caller, server, outcomes, caplog):
+    server.status, server.body = 403, b"the reason"
+    with pytest.raises(PermissionError, match="the reason"):
+        ask(caller, server, check=refuse)
+    assert [came for _, came, _, _ in outcomes] == ["403"]
+    [line] = caplog.records
+    assert (line.levelname, line.message) == ("WARNING", "call failed")
+    assert (line.status, line.error) == (403, "PermissionError")
+
+
+@pytest.mark.parametrize(
+    ("is_read", "was_away", "level"),
+    [
+        (False, False, "WARNING"),
+        (False, True, "WARNING"),
+        (True, False, "WARNING"),
+        (True, True, "DEBUG"),
+    ],
+)
+def test_an_outage_is_told_once_for_all_reads(
+    session, server, caplog, is_read, was_away, level
+):
+    peer = Peer("Salesforce", lambda *_: None, lambda outcome: was_away)
+    server.drops = True
+    with caplog.at_level("DEBUG", "bridge.outbound"), pytest.raises(TransportError):
+        ask(Caller(session, peer), server, is_read=is_read)
+    assert [line.levelname for line in caplog.records] == [level]
+
+
+def test_an_error_names_the_peer(session, server):
+    bot = Caller(session, Peer("the bot", lambda *_: None, lambda outcome: False))
+    server.drops = True
+    with pytest.raises(TransportError, match="the connection to the bot broke"):
+        ask(bot, server)
+
+
+def test_a_request_does_not_print_its_secrets():
+    request = Request(method="GET", url="https://x/SECRET", resource="Some/Thing")
+    assert "SECRET" not in repr(request)
 
 
 # How much is read
