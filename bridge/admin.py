@@ -123,8 +123,12 @@ class SessionAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         """Count the messages on their way along with the chats."""
-        unsent = Count("outbox", filter=Q(outbox__sent_at=None), distinct=True)
-        waiting = Count("inbox", distinct=True)
+        unsent = Count(
+            "customer_messages",
+            filter=Q(customer_messages__sent_at=None),
+            distinct=True,
+        )
+        waiting = Count("agent_messages", distinct=True)
         return super().get_queryset(request).annotate(to_bot=waiting, to_agent=unsent)
 
     @admin.display(description=_("to bot"))

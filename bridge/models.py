@@ -1,9 +1,9 @@
-"""What is known of a chat, and which words wait to go either way?
+"""What is known of a chat, and which messages wait to go either way?
 
-`Session` is one row a chat. `AgentMessage` is the inbox: an agent's words until
-the bot has them. `VisitorMessage` is the outbox: a customer's words until
-Salesforce has them. Words are deleted once they are delivered. `SessionEvent` is the
-trail: what has happened to a chat, without a word of it.
+`Session` is one row a chat. An `AgentMessage` waits for the bot, a `CustomerMessage`
+for Salesforce; the text is deleted once it is delivered. A `TimelineEvent` is what has
+happened to a chat, without a word of what was said. Tables keep their first names,
+which the SQL of older servers knows.
 """
 
 from typing import Self
@@ -159,12 +159,12 @@ class Session(models.Model):
 
 
 class AgentMessage(models.Model):
-    """An agent's words on their way to the bot; gone once it has them.
+    """An agent's message on its way to the bot; gone once it has it.
 
     `claim` names the answer they are being written into, until `claimed_until`.
     """
 
-    session = models.ForeignKey(Session, models.CASCADE, related_name="inbox")
+    session = models.ForeignKey(Session, models.CASCADE, related_name="agent_messages")
     line_id = models.CharField(max_length=IDENTIFIER)
     text = models.TextField()
     agent = models.CharField(max_length=IDENTIFIER)
@@ -179,15 +179,17 @@ class AgentMessage(models.Model):
         return f"agent message {self.pk}"
 
 
-class VisitorMessage(models.Model):
-    """A customer's words on their way to Salesforce.
+class CustomerMessage(models.Model):
+    """A customer's message on its way to Salesforce.
 
     `accepted` says that the bot was told `send`; `refused` that it was told `bad`
-    while their fate was unknown. Sent words leave at most a `message_id` or, where
-    the bot may ask again, a `digest` behind.
+    while it was not known what became of it. Once sent it leaves at most a
+    `message_id` or, where the bot may ask again, a `digest` behind.
     """
 
-    session = models.ForeignKey(Session, models.CASCADE, related_name="outbox")
+    session = models.ForeignKey(
+        Session, models.CASCADE, related_name="customer_messages"
+    )
     line_id = models.CharField(max_length=IDENTIFIER)
     request = models.BigIntegerField(unique=True)
     message_id = models.CharField(max_length=IDENTIFIER, null=True)  # noqa: DJ001
@@ -201,6 +203,7 @@ class VisitorMessage(models.Model):
     sent_at = models.DateTimeField(null=True)
 
     class Meta:
+        db_table = "bridge_visitormessage"
         constraints = (
             models.UniqueConstraint(
                 fields=("line_id", "message_id"),
@@ -221,20 +224,21 @@ class VisitorMessage(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"visitor message {self.pk}"
+        return f"customer message {self.pk}"
 
 
-class SessionEvent(models.Model):
-    """One thing that has happened to a chat; `kind` is one of `notes.Kind`."""
+class TimelineEvent(models.Model):
+    """One thing that has happened to a chat; `kind` is a `domain.timeline.Kind`."""
 
     session = models.ForeignKey(
-        Session, models.CASCADE, related_name="trail", db_index=False
+        Session, models.CASCADE, related_name="timeline", db_index=False
     )
     kind = models.CharField(max_length=32)
     facts = models.JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        db_table = "bridge_sessionevent"
         indexes = (models.Index(fields=("session", "id"), name="trail_in_order"),)
 
     def __str__(self) -> str:

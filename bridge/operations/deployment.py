@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.domain.states import State
-from bridge.models import AgentMessage, Session, VisitorMessage
+from bridge.models import AgentMessage, CustomerMessage, Session
 from bridge.operations.singleflight import SingleFlight
 from bridge.storage.database import in_database_stepwise
 
@@ -100,7 +100,7 @@ def open_chats() -> dict[str, Chats]:
 def look() -> Deployment:
     """Count chats and messages, in three cheap statements."""
     undelivered = AgentMessage.objects.all()
-    unsent = VisitorMessage.objects.filter(sent_at=None)
+    unsent = CustomerMessage.objects.filter(sent_at=None)
     return Deployment(open_chats(), _messages(undelivered), _messages(unsent))
 
 

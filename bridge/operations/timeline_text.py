@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bridge.domain.states import Reason
 from bridge.domain.timeline import LAST_KINDS, EndedBy, Facts, Kind
-from bridge.models import Session, SessionEvent
+from bridge.models import Session, TimelineEvent
 from bridge.storage.timeline import MOST
 
 # How a line is coloured; the ends that nobody wanted stand out.
@@ -108,7 +108,7 @@ class Line:
 def timeline(session: Session) -> list[Line]:
     """Return what happened to a chat, oldest first; one query."""
     first = Line(session.opened_at, elapsed(timedelta()), gettext("Opened by the bot"))
-    return [first, *lines(session, list(session.trail.order_by("id")))]
+    return [first, *lines(session, list(session.timeline.order_by("id")))]
 
 
 def ending(timeline: list[Line]) -> Line | None:
@@ -116,7 +116,7 @@ def ending(timeline: list[Line]) -> Line | None:
     return next((line for line in timeline if line.colour in {END, BAD_END}), None)
 
 
-def lines(session: Session, events: list[SessionEvent]) -> Iterator[Line]:
+def lines(session: Session, events: list[TimelineEvent]) -> Iterator[Line]:
     """Tell of these events, oldest first, and where some were not kept."""
     counted = 0
     for event in events:
@@ -126,7 +126,7 @@ def lines(session: Session, events: list[SessionEvent]) -> Iterator[Line]:
             yield Line(None, "", gettext("What came next was too much to be kept"))
 
 
-def _line(session: Session, event: SessionEvent) -> Line:
+def _line(session: Session, event: TimelineEvent) -> Line:
     colour, sentence = _sentence(event.kind, event.facts)
     since = elapsed(event.at - session.opened_at)
     return Line(event.at, since, sentence, tuple(_details(event.facts)), colour)

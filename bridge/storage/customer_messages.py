@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from bridge.domain.errors import NoOpenChat, TemporarilyUnavailable
 from bridge.domain.links import LINK_COLUMNS, Link
-from bridge.models import Session, VisitorMessage
+from bridge.models import CustomerMessage, Session
 from bridge.storage import leases, notifications
 from bridge.storage.database import in_database, in_database_stepwise
 from bridge.storage.marks import digest, from_now
@@ -162,7 +162,7 @@ def _insert(
 def _resume(line_id: str, text: str, message_id: str | None) -> Submission:
     """Go on with an earlier attempt at the same, or say why that is not to be."""
     chat = Session.objects.open().filter(line_id=line_id).first()
-    rows = VisitorMessage.objects.filter(line_id=line_id)
+    rows = CustomerMessage.objects.filter(line_id=line_id)
     if message_id is not None:
         rows = rows.filter(message_id=message_id)
     else:
@@ -179,11 +179,11 @@ def _resume(line_id: str, text: str, message_id: str | None) -> Submission:
     return Submission(chat.pk, NO_ROW, Delivery.IN_PROGRESS_ELSEWHERE)
 
 
-def _adopt(row: VisitorMessage) -> Submission:
+def _adopt(row: CustomerMessage) -> Submission:
     """Continue an earlier attempt, unless its own waiter is still there."""
     if row.accepted:
         return Submission(row.session_id, row.pk, Delivery.SENT)
-    row_now = VisitorMessage.objects.filter(pk=row.pk)
+    row_now = CustomerMessage.objects.filter(pk=row.pk)
     if row.message_id is None:
         free = Q(refused=True) | Q(awaited_until__lt=Now())
         if not row_now.filter(free).exists():
@@ -198,21 +198,21 @@ def _adopt(row: VisitorMessage) -> Submission:
 @in_database
 def delivery_of(row_id: int) -> Delivery:
     """Return what became of a row; while that is open, note that somebody waits."""
-    waiting = VisitorMessage.objects.filter(pk=row_id, sent_at=None)
+    waiting = CustomerMessage.objects.filter(pk=row_id, sent_at=None)
     if waiting.update(awaited_until=from_now(AWAITED_SECONDS)):
         return Delivery.PENDING
-    row = VisitorMessage.objects.filter(pk=row_id).first()
+    row = CustomerMessage.objects.filter(pk=row_id).first()
     if row is None:
         return Delivery.DROPPED
     if not row.accepted:
-        VisitorMessage.objects.filter(pk=row_id).update(accepted=True, digest="")
+        CustomerMessage.objects.filter(pk=row_id).update(accepted=True, digest="")
     return Delivery.SENT
 
 
 @in_database
 def withdraw(row_id: int) -> Delivery:
     """Stop waiting: what was never sent is withdrawn, the rest stays in doubt."""
-    rows = VisitorMessage.objects.filter(pk=row_id, sent_at=None)
+    rows = CustomerMessage.objects.filter(pk=row_id, sent_at=None)
     withdrawn, _ = rows.filter(sequence=None).delete()
     if withdrawn or rows.update(refused=True):
         return Delivery.PENDING
@@ -322,7 +322,7 @@ def reject(session_id: int, token: int, outgoing: Outgoing) -> None:
     """Drop a message that Salesforce will not take; the next one gets its number."""
     own = Session.objects.filter(pk=session_id, send_token=token)
     own.filter(sequence=outgoing.number).update(sequence=outgoing.number - 1)
-    drop(session_id, VisitorMessage.objects.filter(pk=outgoing.row_id))
+    drop(session_id, CustomerMessage.objects.filter(pk=outgoing.row_id))
 
 
 def note_arrival(session_id: int, number: int) -> None:
@@ -348,9 +348,9 @@ UNSENT_EXISTS = Statement(
 )
 
 
-def unsent(session_id: int) -> QuerySet[VisitorMessage]:
+def unsent(session_id: int) -> QuerySet[CustomerMessage]:
     """Return what Salesforce does not have yet, in order."""
-    rows = VisitorMessage.objects.filter(session_id=session_id, sent_at=None)
+    rows = CustomerMessage.objects.filter(session_id=session_id, sent_at=None)
     return rows.order_by("id")
 
 
@@ -365,7 +365,7 @@ def drop_unsent(session_id: int) -> None:
     drop(session_id, unsent(session_id))
 
 
-def drop(session_id: int, rows: QuerySet[VisitorMessage]) -> None:
+def drop(session_id: int, rows: QuerySet[CustomerMessage]) -> None:
     """Drop rows, count those the bot was promised, and tell who waits."""
     promised = rows.filter(accepted=True).count()
     rows.delete()

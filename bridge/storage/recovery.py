@@ -58,7 +58,7 @@ def known(session_id: int) -> Known:
     doubt = customer_messages.unsent(session_id).exclude(sequence=None).first()
     return Known(
         agent_messages=session.agent_words,
-        customer_messages=session.outbox.exclude(sent_at=None).count(),
+        customer_messages=session.customer_messages.exclude(sent_at=None).count(),
         doubt=(doubt.sequence, doubt.text) if doubt and doubt.sequence else None,
     )
 

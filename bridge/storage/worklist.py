@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from bridge.domain.states import Reason, State
-from bridge.models import AgentMessage, Session, VisitorMessage
+from bridge.models import AgentMessage, CustomerMessage, Session
 from bridge.storage.agent_messages import bot_absence_margin
 from bridge.storage.database import in_database_stepwise
 from bridge.storage.marks import from_now
@@ -35,7 +35,7 @@ def unpolled() -> list[int]:
 @in_database_stepwise
 def unsent() -> list[int]:
     """Return chats with something to send that no sender is at."""
-    messages = VisitorMessage.objects.filter(
+    messages = CustomerMessage.objects.filter(
         session=OuterRef("pk"), sent_at=None, refused=False
     )
     waits = Exists(messages) & Q(state=State.ESTABLISHED, reconnecting=False)

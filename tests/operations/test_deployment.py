@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from bridge.models import AgentMessage, Session, VisitorMessage
+from bridge.models import AgentMessage, CustomerMessage, Session
 from bridge.operations import deployment
 from bridge.operations.deployment import Chats
 from bridge.storage import database
@@ -89,7 +89,7 @@ def test_words_are_counted_by_the_state_of_their_chat():
     for number, (of, seconds, sent) in enumerate(
         ((talking, 30, None), (talking, 99, ago(98)), (waiting, 200, None))
     ):
-        VisitorMessage.objects.create(
+        CustomerMessage.objects.create(
             session=of, request=number, at=ago(seconds), sent_at=sent
         )
 

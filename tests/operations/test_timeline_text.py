@@ -10,7 +10,7 @@ django.setup()
 
 from bridge.domain.errors import UpstreamError  # noqa: E402
 from bridge.domain.timeline import EndedBy, Kind  # noqa: E402
-from bridge.models import Session, SessionEvent  # noqa: E402
+from bridge.models import Session, TimelineEvent  # noqa: E402
 from bridge.operations import timeline_text  # noqa: E402  (models need the set-up above)
 from bridge.outbound.errors import (  # noqa: E402
     AnswerTooLarge,
@@ -34,7 +34,7 @@ REASONS = [value for name, value in vars(Reason).items() if name.isupper()]
 
 def told(kind, after=0, **facts):
     at = OPENED + timedelta(seconds=after)
-    event = SessionEvent(kind=kind, facts=facts, at=at)
+    event = TimelineEvent(kind=kind, facts=facts, at=at)
     (line,) = timeline_text.lines(Session(opened_at=OPENED), [event])
     return line
 
@@ -120,7 +120,7 @@ def test_the_time_since_the_opening(seconds, shown):
 
 def test_a_timeline_that_was_cut_says_where():
     kinds = [Kind.TRANSFERRED] * timeline.MOST + [Kind.ENDED]
-    events = [SessionEvent(kind=kind, facts={}, at=OPENED) for kind in kinds]
+    events = [TimelineEvent(kind=kind, facts={}, at=OPENED) for kind in kinds]
     lines = list(timeline_text.lines(Session(opened_at=OPENED), events))
     assert [line.at for line in lines].index(None) == timeline.MOST
     assert len(lines) == len(events) + 1
