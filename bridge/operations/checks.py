@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from bridge.upstreams.liveagent.hosts import SALESFORCE_DOMAINS
+from bridge.upstreams.registry import is_salesforces
 
 SHORTEST_TOKEN = 22  # characters: 128 random bits in base64
 FEWEST_DIFFERENT = 8  # characters of a token
@@ -118,7 +118,7 @@ def check_liveagent_host(**kwargs: Any) -> list[CheckMessage]:
                 id="bridge.W004",
             )
         )
-    if not name.endswith(SALESFORCE_DOMAINS):
+    if not is_salesforces(name):
         found.append(
             Warning(
                 "LIVEAGENT_HOST is not one of Salesforce's chat servers.",
