@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from django.conf import settings
 from django.db import connection
 
+from bridge.domain.errors import TemporarilyUnavailable
 from bridge.domain.links import DEFAULT_HOLD_SECONDS, FIRST_ACK, LINK_COLUMNS, Link
 from bridge.models import Session
 from bridge.storage.database import in_database, in_database_stepwise
 from bridge.storage.sql import Script, Statement, assignments
 
 LEASE_SECONDS = 15
+MOST_TRIES = 3
 
 # An acknowledgement that a bot had for older chats is good for the new one, also where
 # these have been removed: see `agent_messages.IS_KNOWN`.
@@ -77,7 +79,8 @@ def claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim |
     """Return the customer's open chat, a new one if there is none.
 
     A new one belongs to `token`: both leases are taken, so that nobody polls or
-    ends it before its opener is done. None when MAX_OPEN_CHATS is reached.
+    ends it before its opener is done. None when MAX_OPEN_CHATS is reached. Raises
+    TemporarilyUnavailable when chats end as soon as they are found.
     """
     if settings.MAX_OPEN_CHATS is None:
         return _claim(line_id, display_name, token, upstream)
@@ -87,7 +90,7 @@ def claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim |
 
 @in_database_stepwise
 def _claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim:
-    while True:
+    for _ in range(MOST_TRIES):
         row = CLAIM(
             line_id=line_id,
             display_name=display_name,
@@ -98,6 +101,7 @@ def _claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim:
         if row is not None:  # else the one that was open has just ended
             session_id, is_ours = row
             return Claim(session_id, bool(is_ours))
+    raise TemporarilyUnavailable("the customer's chats keep ending; try again")
 
 
 @in_database
