@@ -127,12 +127,12 @@ class _Sender:
         except Refused as exc:
             logger.warning("chat %s: message refused: %s", self._session_id, exc)
             customer_messages.reject(self._session_id, self._token, outgoing)
-            timeline.note(self._session_id, Kind.WORDS_REFUSED, **exc.facts)
+            timeline.record(self._session_id, Kind.WORDS_REFUSED, **exc.facts)
             return _Outcome(try_again=True)
         except UpstreamError as exc:
             logger.debug("chat %s: sending again after: %s", self._session_id, exc)
             if outgoing.fresh:
-                timeline.note(self._session_id, Kind.SEND_FAILED, **exc.facts)
+                timeline.record(self._session_id, Kind.SEND_FAILED, **exc.facts)
             # What was said before the end has as long as the end itself.
             if not outgoing.is_open and ending.notice_is_overdue(self._session_id):
                 ending.give_notice_up(self._session_id, exc)
@@ -159,7 +159,7 @@ class _Sender:
             self._session_id, self._token, outgoing.row_id, told=self.is_waiter
         )
         if not outgoing.fresh:
-            timeline.note(self._session_id, Kind.SEND_RECOVERED)
+            timeline.record(self._session_id, Kind.SEND_RECOVERED)
         return _Outcome(sent=True, following=after)
 
     def _renumbered(
@@ -178,7 +178,7 @@ class _Sender:
                 continue
             outcome = self._sent(outgoing)
             numbers = {"sent": outgoing.number, "used": number}
-            timeline.note(
+            timeline.record(
                 self._session_id, Kind.OUT_OF_SYNC, **conflict.facts, **numbers
             )
             return outcome

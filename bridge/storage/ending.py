@@ -65,7 +65,7 @@ def finish(
         farewell=notice,
         farewell_until=from_now(NOTICE_SECONDS) if notice else None,
     )
-    timeline.note(session_id, Kind.ENDED, reason=reason, **(facts or {}))
+    timeline.record(session_id, Kind.ENDED, reason=reason, **(facts or {}))
     if notice:
         notifications.broadcast(Broadcast.SEND, session_id)
     else:
@@ -132,7 +132,7 @@ def give_notice_up(session_id: int, exc: UpstreamError) -> None:
 def _nothing_to_say(session_id: int, kind: str, **facts: Fact) -> None:
     customer_messages.drop_unsent(session_id)
     if Session.objects.filter(pk=session_id).exclude(farewell="").exists():
-        timeline.note(session_id, kind, **facts)
+        timeline.record(session_id, kind, **facts)
     erase(session_id)
 
 

@@ -109,7 +109,7 @@ def take(session_id: int, token: int) -> Lease | None:
     if not taken.update(poll_token=token, poll_until=until, reconnecting=False):
         return None
     if session.poll_token != token:
-        timeline.note(session_id, Kind.TAKEN_UP, process=timeline.process())
+        timeline.record(session_id, Kind.TAKEN_UP, process=timeline.process())
     return look(session_id, token)
 
 

@@ -44,7 +44,7 @@ def end(lease: Lease) -> None:
     """Go on where the chat is: Salesforce knows of no move."""
     own = Session.objects.filter(pk=lease.session_id, poll_token=lease.token)
     if own.filter(reconnecting=True).exists():
-        timeline.note(lease.session_id, Kind.STAYED)
+        timeline.record(lease.session_id, Kind.STAYED)
     own.update(reconnecting=False, send_until=None)
     notifications.broadcast(Broadcast.SEND, lease.session_id)
 
@@ -68,4 +68,4 @@ def _own(lease: Lease) -> SessionQuerySet:
 
 
 def _note_begin(session_id: int, exc: Moved) -> None:
-    timeline.note(session_id, Kind.RECONNECTING, resource=exc.facts.get("resource"))
+    timeline.record(session_id, Kind.RECONNECTING, resource=exc.facts.get("resource"))
