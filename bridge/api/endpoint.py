@@ -18,11 +18,14 @@ from bridge.api.connection import body_of
 from bridge.api.errors import Fault, Refusal, not_allowed
 from bridge.api.requests import Payload
 from bridge.domain.errors import BridgeError, InvalidRequest
+from bridge.storage.database import patience
 from bridge.telemetry.logs import log_fault
 
 logger = logging.getLogger(__name__)
 
 READ = ("GET", "HEAD")
+# Every answer is out within 25 s, of which /messages waits for up to 24 anyway.
+ANSWER_SECONDS = 24.5
 
 P = TypeVar("P", bound=Payload)
 Readable = Callable[[HttpRequest], HttpResponse]
@@ -62,7 +65,8 @@ class Endpoint(Generic[P]):
                 payload = self.payload.model_validate(_parse(body_of(request)))
             except ValidationError as exc:
                 return Refusal(request, HTTPStatus.BAD_REQUEST, _errors(exc))
-            return self._function(request, payload)
+            with patience(ANSWER_SECONDS):
+                return self._function(request, payload)
         except BridgeError as exc:
             return Refusal(request, exc.status, exc.errors)
         except Exception as exc:  # the last resort: a bot is to be answered in any case

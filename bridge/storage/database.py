@@ -17,9 +17,10 @@ import functools
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar, cast
 
 from django.conf import settings
@@ -134,6 +135,26 @@ def is_database_thread() -> bool:
     return getattr(_here, "is_database_thread", False)
 
 
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Let the caller wait for the database no longer than that in all, in here.
+
+    After that DatabaseUnavailable is raised, also where it is still being carried out:
+    as after a broken connection, it is not known whether it was.
+    """
+    _here.wait_until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _here.wait_until = None
+
+
+def _left() -> float | None:
+    """Return how many seconds the caller may still wait, None for any number."""
+    until: float | None = getattr(_here, "wait_until", None)
+    return None if until is None else max(0.0, until - time.monotonic())
+
+
 @metrics.database_callers.track_inprogress()
 def _submit(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     try:
@@ -141,12 +162,18 @@ def _submit(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     except RuntimeError as exc:  # the interpreter is shutting down
         raise DatabaseUnavailable("the service is stopping") from exc
     try:
-        return future.result(timeout=WAIT_FOR_THREAD_SECONDS)
+        left = _left()
+        at_first = WAIT_FOR_THREAD_SECONDS
+        return future.result(at_first if left is None else min(at_first, left))
     except FutureTimeout:
         if future.cancel():
             metrics.database_busy()
             raise DatabaseUnavailable("the database is busy; try again") from None
-        return future.result()  # it is being carried out: see it through
+    try:
+        return future.result(_left())  # it is being carried out: see it through
+    except FutureTimeout:
+        metrics.database_unreachable()
+        raise DatabaseUnavailable("the database does not answer") from None
 
 
 @metrics.database_threads_busy.track_inprogress()

@@ -183,3 +183,18 @@ def test_threads_are_as_many_as_connections_allow(
     settings.DATABASE_MAX_CONNECTIONS = limit
     monkeypatch.setattr(type(connections["default"]), "vendor", vendor)
     assert database.threads() == threads
+
+
+def test_nobody_waits_longer_than_they_have_patience():
+    over = threading.Event()
+    with database.patience(0.05), pytest.raises(DatabaseUnavailable):
+        add("a", lambda: over.wait(30))
+    over.set()
+
+    assert names() == ["a"]  # whether it was carried out was not known
+
+
+@pytest.mark.usefixtures("busy_thread")
+def test_nor_for_a_thread():
+    with database.patience(0.05), pytest.raises(DatabaseUnavailable):
+        add("a")
