@@ -6,8 +6,9 @@ Method, token, content type, body, and the JSON in which every error goes out.
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from pydantic import ValidationError
@@ -28,29 +29,21 @@ READ = ("GET", "HEAD")
 ANSWER_SECONDS = 24.5
 
 P = TypeVar("P", bound=Payload)
-Readable = Callable[[HttpRequest], HttpResponse]
 
 
+@dataclass(eq=False)
 class Endpoint(Generic[P]):
     """A function of a checked payload as a view, with what is to be said about it.
 
     `answers` are what a 200 may bring, `example` is a body.
     """
 
-    csrf_exempt = True  # no cookie is looked at
-
-    def __init__(
-        self,
-        function: Callable[[HttpRequest, P], HttpResponse],
-        path: str,
-        payload: type[P],
-        answers: tuple[type[Body], ...],
-        example: dict[str, Any],
-    ) -> None:
-        self._function = function
-        self.path, self.payload = path, payload
-        self.answers, self.example = answers, example
-        self.summary = function.__doc__
+    function: Callable[[HttpRequest, P], HttpResponse]
+    path: str
+    payload: type[P]
+    answers: tuple[type[Body], ...]
+    example: dict[str, Any]
+    csrf_exempt: ClassVar = True  # no cookie is looked at
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request, whatever is in it."""
@@ -66,11 +59,11 @@ class Endpoint(Generic[P]):
             except ValidationError as exc:
                 return Refusal(request, HTTPStatus.BAD_REQUEST, _errors(exc))
             with patience(ANSWER_SECONDS):
-                return self._function(request, payload)
+                return self.function(request, payload)
         except BridgeError as exc:
             return Refusal(request, exc.status, exc.errors)
         except Exception as exc:  # the last resort: a bot is to be answered in any case
-            log_fault(logger, exc, "%s failed", self._function.__name__)
+            log_fault(logger, exc, "%s failed", self.function.__name__)
             return Refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
@@ -81,26 +74,25 @@ def endpoint(
     return lambda function: Endpoint(function, path, payload, answers, example)
 
 
+@dataclass(eq=False)
 class ReadOnly:
     """A function as a view that answers GET and HEAD, and never from a cache."""
 
-    csrf_exempt = True  # whatever else is sent is told that it may only read
-
-    def __init__(self, function: Readable, path: str) -> None:
-        self._function = function
-        self.path, self.summary = path, (function.__doc__ or "").partition("\n")[0]
+    function: Callable[[HttpRequest], HttpResponse]
+    path: str
+    csrf_exempt: ClassVar = True  # whatever else is sent is told that it may only read
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer a request."""
         if request.method not in READ:
             return not_allowed(request, *READ)
-        response = self._function(request)
+        response = self.function(request)
         response["Cache-Control"] = "no-store"
         response["Content-Length"] = str(len(response.content))
         return response
 
 
-def read_only(path: str) -> Callable[[Readable], ReadOnly]:
+def read_only(path: str) -> Callable[[Callable[[HttpRequest], HttpResponse]], ReadOnly]:
     """Make a `ReadOnly` of a function."""
     return lambda function: ReadOnly(function, path)
 

@@ -9,7 +9,7 @@ from django.views import defaults
 
 from bridge.api import auth
 from bridge.api.answers import Answer, Bad
-from bridge.api.connection import LITTLE_DRAINED, MOST_DRAINED, EarlyAnswer
+from bridge.api.connection import MAX_DRAINED, MAX_DRAINED_OF_STRANGERS, EarlyAnswer
 from bridge.api.pages import is_page
 
 Fault = dict[str, str | None]  # an `Error`, as the exceptions carry it
@@ -26,12 +26,12 @@ class Refusal(EarlyAnswer, Answer):
         status: int,
         errors: Sequence[Fault] = (),
     ) -> None:
-        # Only who may call is told that their body is too large.
-        too_large = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        # Who is told that their body is too large, may call.
+        may_call = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         super().__init__(
             *(Bad.model_validate({"errors": errors}), status),
             request=request,
-            most=MOST_DRAINED if too_large else LITTLE_DRAINED,
+            most=MAX_DRAINED if may_call else MAX_DRAINED_OF_STRANGERS,
         )
         if status == HTTPStatus.UNAUTHORIZED:
             self["WWW-Authenticate"] = auth.CHALLENGE

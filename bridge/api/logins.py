@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from gevent import get_hub
 
 WINDOW_SECONDS = 60.0
-MOST_OF_ONE_ADDRESS = 5
-MOST_OF_ALL = 20
+MAX_OF_ONE_ADDRESS = 5
+MAX_OF_ALL = 20
 
 one_at_a_time = threading.Lock()  # before a database thread is taken, not on it
 
@@ -28,7 +28,7 @@ def begin(request: HttpRequest) -> float:
     with _lock:
         _tries[:] = [each for each in _tries if each[0] > now - WINDOW_SECONDS]
         theirs = [each for each in _tries if each[1] == address]
-        for tries, most in ((theirs, MOST_OF_ONE_ADDRESS), (_tries, MOST_OF_ALL)):
+        for tries, most in ((theirs, MAX_OF_ONE_ADDRESS), (_tries, MAX_OF_ALL)):
             if len(tries) >= most:
                 return tries[0][0] + WINDOW_SECONDS - now
         _tries.append((now, address))

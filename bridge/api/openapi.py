@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from bridge.api import answers, probes, views
-from bridge.api.connection import LARGEST_BODY
+from bridge.api.connection import MAX_BODY
 from bridge.api.endpoint import READ, Endpoint, ReadOnly, read_only
-from bridge.api.requests import DEEPEST_ENTITY, NO_NUL
+from bridge.api.requests import MAX_ENTITY_DEPTH, NO_NUL
 
 Json = dict[str, Any]
 
@@ -25,7 +25,7 @@ TITLE = "Liveagent API"
 DESCRIPTION = f"""\
 A bridge between LINE bots and Salesforce Live Agent chats.
 
-Bodies are UTF-8, at most {LARGEST_BODY // 1024} KiB. Unknown keys are ignored; an
+Bodies are UTF-8, at most {MAX_BODY // 1024} KiB. Unknown keys are ignored; an
 optional key that is `null` counts as absent. Text may hold neither NUL nor a lone
 surrogate, numbers neither NaN nor Infinity. Lengths are in characters. Every answer
 is out within 25 seconds. Answers may get further keys.
@@ -44,7 +44,7 @@ REFUSALS = {
     "without an open chat; an `ack` that is too high. No chat was touched.",
     401: "A token is needed, and is missing or wrong.",
     405: "`Allow` says with which method to come.",
-    413: f"The body is over {LARGEST_BODY} bytes.",
+    413: f"The body is over {MAX_BODY} bytes.",
     500: "A fault of the service's own.",
     503: "Salesforce or the database did not do it in time: try again.",
 }
@@ -115,7 +115,7 @@ def _endpoint(view: Endpoint[Any]) -> Json:
     either = [_ref(model) for model in view.answers]
     return {
         "operationId": view.path.removeprefix("/"),
-        "summary": view.summary,
+        "summary": view.function.__doc__,
         "requestBody": {
             "required": True,
             "content": _json(_ref(view.payload), example=view.example),
@@ -140,7 +140,7 @@ def _to_read(view: ReadOnly, responses: Json, **unless_public: None) -> Json:
         view.path: {
             "get": {
                 "operationId": view.path.removeprefix("/").removesuffix(".json"),
-                "summary": view.summary,
+                "summary": view.function.__doc__,
                 "responses": {**responses, "405": _refusal(405, allow)},
                 **({} if unless_public else {"security": []}),
             }
@@ -199,7 +199,7 @@ def _schemas() -> Json:
         **found["$defs"],
         "PrechatEntity": {
             "type": "object",
-            "description": f"Nested at most {DEEPEST_ENTITY} levels deep.",
+            "description": f"Nested at most {MAX_ENTITY_DEPTH} levels deep.",
             "propertyNames": {"pattern": NO_NUL},
             "additionalProperties": {"$ref": SCHEMA.format(model="PrechatValue")},
         },

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.locale import LocaleMiddleware
 
 from bridge.api import logins
-from bridge.api.connection import LITTLE_DRAINED, EarlyAnswer, body_of
+from bridge.api.connection import MAX_DRAINED_OF_STRANGERS, EarlyAnswer, body_of
 from bridge.domain.errors import BridgeError
 from bridge.storage.database import run_on_database_thread
 
@@ -84,7 +84,7 @@ def _refusal(request: HttpRequest, status: HTTPStatus, text: str) -> HttpRespons
     return EarlyAnswer(
         *(text, "text/plain; charset=utf-8", status),
         request=request,
-        most=LITTLE_DRAINED,
+        most=MAX_DRAINED_OF_STRANGERS,
     )
 
 

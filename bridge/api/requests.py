@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from bridge.models import IDENTIFIER
 
-LONGEST_MESSAGE = 10_000  # characters
-DEEPEST_ENTITY = 32  # levels of nesting
-HIGHEST_ID = 2**63 - 1  # that a database holds
+MAX_MESSAGE = 10_000  # characters
+MAX_ENTITY_DEPTH = 32  # levels of nesting
+MAX_ID = 2**63 - 1  # that a database holds
 
 # For the API's description. No pattern that all tools read tells a lone surrogate.
 NO_NUL = "^[^\\u0000]*$"
@@ -33,7 +33,7 @@ def _sound(value: Any) -> Any:
     level, depth = [value], 0
     while level:
         depth += 1
-        if depth > DEEPEST_ENTITY:
+        if depth > MAX_ENTITY_DEPTH:
             raise ValueError("is nested too deeply")
         level = [part for each in level for part in _parts(each)]
     return value
@@ -98,7 +98,7 @@ class Messages(Payload):
     """The body of `/messages`."""
 
     ack: Annotated[
-        Annotated[int, Field(ge=0, le=HIGHEST_ID)] | None,
+        Annotated[int, Field(ge=0, le=MAX_ID)] | None,
         Field(
             description="All ids up to this one have been dealt with; 0 at first. "
             "Written without a fraction. Above the highest id handed out: 400."
@@ -110,7 +110,8 @@ class Send(Payload):
     """The body of `/send`."""
 
     message: Annotated[
-        Text, Field(max_length=LONGEST_MESSAGE, description="What the customer says.")
+        Text,
+        Field(max_length=MAX_MESSAGE, description="What the customer says."),
     ]
     message_id: Annotated[
         Identifier | None,
