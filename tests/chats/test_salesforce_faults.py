@@ -264,6 +264,22 @@ def test_init_fails_and_leaves_nothing_open(
     assert chat.heard == ["はい"]
 
 
+@pytest.mark.breaches("duplicate_sequence")
+@pytest.mark.parametrize("duplicates", ["ignore", "409"])
+def test_init_whose_answer_is_lost_opens_one_chat(
+    bot: Bot, salesforce: Salesforce, duplicates: str
+):
+    salesforce.switch(duplicate_sequence=duplicates)
+    salesforce.fault("ChasitorInit", "lose_answer")
+
+    assert bot.init().outcome == CONNECTED
+
+    [chat] = salesforce.chats(bot.line_id)
+    chat.accept()
+    assert bot.send("はい").outcome == SENT
+    assert chat.heard == ["はい"]
+
+
 def test_init_of_an_unreachable_salesforce_fails(bot: Bot, salesforce: Salesforce):
     salesforce.fault("*", "lose_request", times=None)
 

@@ -87,13 +87,15 @@ class LiveAgent:
             display_name=customer.display_name,
             prechat_entities=customer.prechat_entities,
         )
-        # The same number again is no second chat.
-        _repeated(
-            partial(
-                self._client.chasitor_init, link, sequence=FIRST_SEQUENCE, body=body
-            ),
-            deadline,
+        # The same number again is no second chat; where a 409 says so, see `send`.
+        init = partial(
+            self._client.chasitor_init, link, sequence=FIRST_SEQUENCE, body=body
         )
+        try:
+            _repeated(init, deadline)
+        except OutOfSync as exc:
+            if exc.actual != FIRST_SEQUENCE:
+                raise
 
     def _create_session(self, deadline: float) -> tuple[str, NewSession]:
         """Return a new session and its host, which Salesforce may name itself."""
