@@ -74,7 +74,7 @@ class Recovery(Protocol):
     """Finding a chat that has moved, and taking up its conversation there."""
 
     def is_needed(self) -> bool:
-        """Ask where the chat is; False when it is where it was.
+        """Ask, after a `Moved`, where the chat is; False when it is where it was.
 
         Does no harm beside an open read. Raises `Gone` or another UpstreamError.
         """
