@@ -13,6 +13,7 @@ from tests.conftest import new_line_id
 from tests.harness.bot import CONNECTED, SENT, Bot
 from tests.harness.salesforce import Chat
 from tests.harness.service import Service
+from tests.harness.waiting import until
 
 OwnService = Callable[..., Service]
 
@@ -25,13 +26,16 @@ def connect(service: Service, patience: float = 8) -> socket.socket:
     return socket.create_connection(("127.0.0.1", service.port), timeout=patience)
 
 
-def head(path: str, length: int, *more: str, type: str = "application/json") -> bytes:
-    """Return what comes before a body of `length` bytes."""
+def head(
+    path: str, length: int | None, *more: str, type: str = "application/json"
+) -> bytes:
+    """Return what comes before a body of `length` bytes; None: before one in chunks."""
+    coded = "Transfer-Encoding: chunked"
     lines = [
         f"POST {path} HTTP/1.1",
         "Host: test",
         f"Content-Type: {type}",
-        f"Content-Length: {length}",
+        coded if length is None else f"Content-Length: {length}",
         *more,
     ]
     return "\r\n".join([*lines, "", ""]).encode()
@@ -98,11 +102,26 @@ def test_who_has_a_token_may_send_too_much_and_gets_the_answer(guarded: Service)
 # --- with a body that does not come ---------------------------------------------
 
 
-def test_a_body_is_not_waited_for_without_end(service: Service):
+@pytest.mark.parametrize("length", [100, None])
+def test_a_body_is_not_waited_for_without_end(service: Service, length: int | None):
     with closing(connect(service, 15)) as sock:
-        sock.sendall(head("/send", 100) + b'{"line_id":')
+        sock.sendall(head("/send", length) + b'{"line_id":')
 
         assert status(sock) == 400
+
+
+def test_nor_is_one_that_trickles_in(service: Service):
+    with closing(connect(service, 0.3)) as sock:
+        sock.sendall(head("/send", 1000))
+
+        def answer() -> bytes:
+            try:
+                return sock.recv(100)
+            except TimeoutError:
+                sock.sendall(b"[")
+                return b""
+
+        assert until(answer, "an answer").startswith(b"HTTP/1.1 400 ")
 
 
 LOGIN = "/admin/login/"
@@ -111,15 +130,23 @@ MULTIPART = "multipart/form-data; boundary=b"
 INVENTED = "Cookie: csrftoken=" + 32 * "a"
 
 
-@pytest.mark.parametrize("form", [FORM, MULTIPART])
-@pytest.mark.parametrize("begun", [b"", b"username="])
+@pytest.mark.parametrize(
+    ("form", "length", "begun"),
+    [
+        (FORM, 100, b""),
+        (FORM, 100, b"username="),
+        (MULTIPART, 100, b""),
+        (MULTIPART, 100, b"--b"),
+        (FORM, None, b"9\r\nusername="),
+    ],
+)
 def test_logins_whose_bodies_do_not_come_hold_up_nobody(
-    bot: Bot, chat: Chat, service: Service, form: str, begun: bytes
+    bot: Bot, chat: Chat, service: Service, form: str, length: int | None, begun: bytes
 ):
     with ExitStack() as stack:
         for _ in range(8):
             sock = stack.enter_context(closing(connect(service)))
-            sock.sendall(head(LOGIN, 100, INVENTED, type=form) + begun)
+            sock.sendall(head(LOGIN, length, INVENTED, type=form) + begun)
         service.settle()
 
         assert bot.send("はい").outcome == SENT
