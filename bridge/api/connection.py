@@ -6,6 +6,7 @@ under runserver, callers are taken to be there, and may take as long as they lik
 """
 
 import functools
+import logging
 import select
 import socket
 import threading
@@ -19,6 +20,9 @@ from django.http import HttpRequest, HttpResponse
 from gevent.monkey import get_original
 
 from bridge.domain.errors import BodyTooLarge, InvalidRequest
+from bridge.telemetry.logs import log_fault
+
+logger = logging.getLogger(__name__)
 
 MAX_BODY = 256 * 1024  # bytes
 BODY_SECONDS = 10.0  # for all of it
@@ -142,13 +146,20 @@ def _watch() -> None:
 def _look_after_callers() -> None:
     while True:
         time.sleep(LOOK_SECONDS)
-        now = time.monotonic()
-        for sock, until in list(_receiving.items()):
-            if until < now:
-                with suppress(OSError):
-                    sock.shutdown(socket.SHUT_RD)  # it can still be answered
-        for when_gone in _gone():
-            when_gone()
+        try:
+            _cut_overdue()
+            for when_gone in _gone():
+                when_gone()
+        except Exception as exc:  # without this loop a body may take for ever
+            log_fault(logger, exc, "looking after callers failed")
+
+
+def _cut_overdue() -> None:
+    now = time.monotonic()
+    for sock, until in list(_receiving.items()):
+        if until < now:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RD)  # it can still be answered
 
 
 def _gone() -> list[Callable[[], None]]:
