@@ -133,7 +133,8 @@ class Customer:
     ) -> None:
         """Compare the outcome of a /send, and what the agent has."""
         if not self.is_open:
-            early = self.is_ending and not self.was_accepted
+            # Also the service may have learned neither of the agent nor of the end.
+            early = self.is_ending and not self.is_known_accepted
             assert outcome == BAD_REQUEST or (early and outcome == SENT), outcome
             if outcome == SENT:
                 self.kept.append(text)
