@@ -38,7 +38,8 @@ LONGEST_MEMORY = 20 + 1 + MOST_DIGESTS * DIGEST_LENGTH
 
 UNKNOWN, COUNTS_EVENTS, COUNTS_ANSWERS = "?", "e", "a"
 FORM = re.compile(rf"(-?[0-9]{{1,19}})([?ea])((?:[\w-]{{{DIGEST_LENGTH}}})*)", re.ASCII)
-ONCE_IN_A_CHAT = frozenset({"ChatRequestSuccess", "ChatEstablished"})
+# Not twice in a row, at any rate: once in a chat, once after a change of affinity.
+COMES_ONCE = frozenset({"ChatRequestSuccess", "ChatEstablished", "ChasitorSessionData"})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -74,7 +75,7 @@ def unread(
     old = max(0, ack - (sequence - size))
     can_tell = 0 < old <= len(read)
     is_again = can_tell and came[:old] == read[-old:]
-    comes_once = any(event.type in ONCE_IN_A_CHAT for event in events[:old])
+    comes_once = any(event.type in COMES_ONCE for event in events[:old])
     raised_by_size = ack >= 0 and sequence - ack == size > 1
     if can_tell and not is_again and sequence == ack + 1:
         counts = COUNTS_ANSWERS
@@ -89,8 +90,8 @@ def unread(
 def _recalled(memory: str, ack: int) -> tuple[str, list[str]]:
     """Return how the server counts and what was read last.
 
-    The row may have moved on without this memory, by a hand-over or an older version
-    of this program: what was read last is not known then.
+    Numbers may have begun anew, or the row moved on by an older version of this
+    program, which keeps no memory: what was read last is not known then.
     """
     found = FORM.fullmatch(memory)
     if found is None:

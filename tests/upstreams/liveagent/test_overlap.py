@@ -15,7 +15,7 @@ FIRST_ACK = -1
 
 def event(text: str) -> Event:
     """Return an agent's words, or an event of this type."""
-    if text.startswith("Chat"):
+    if text.startswith("Cha"):
         return Event(text, {})
     return Event("ChatMessage", {"name": "Riley", "text": text})
 
@@ -95,6 +95,19 @@ def test_what_comes_once_in_a_chat_shows_that_it_comes_again():
     client.read("はい", 2)
     assert client.read("ChatEstablished はい 一", 3) == ["一"]
     assert client.read("はい 一 二", 4) == ["二"]
+
+
+def test_how_a_server_counts_is_known_when_numbers_begin_anew(client: Client):
+    client.ack = FIRST_ACK
+    assert client.read("ChasitorSessionData 一", 1) == ["ChasitorSessionData", "一"]
+    assert client.read("一 二", 2) == ["二"]
+
+
+def test_numbers_that_begin_anew_show_how_a_server_counts():
+    client = Client()
+    client.read("ChasitorSessionData", 0)
+    assert client.read("ChasitorSessionData 一", 1) == ["一"]
+    assert client.read("一 二", 2) == ["二"]
 
 
 def test_the_first_answer_shows_nothing():
