@@ -22,13 +22,18 @@ class Call:
     """One exchange that another thread may cut short.
 
     `deadline` (monotonic seconds) is when the supervisor does so: a time-out counts
-    from byte to byte, and an answer that trickles would never meet it.
+    from byte to byte, and an answer that trickles would never meet it. After
+    `begin_by` a request that is not written yet is not written at all.
     """
 
-    def __init__(self, deadline: float = math.inf) -> None:
+    def __init__(
+        self, deadline: float = math.inf, *, begin_by: float = math.inf
+    ) -> None:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self.deadline = deadline
+        self.begin_by = begin_by
+        self.has_begun = False
         self.cancelled = False
 
     def __enter__(self) -> Self:
@@ -47,6 +52,11 @@ class Call:
             if self.cancelled:
                 raise CallCancelled("the call was cut short")
             self._socket = sock
+
+    def begin(self) -> bool:
+        """Say whether the request may be written, which it is then."""
+        self.has_begun = time.monotonic() <= self.begin_by
+        return self.has_begun
 
     def detach(self) -> None:
         """Forget the socket. To be called before its connection goes to the pool."""

@@ -11,10 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from http.client import IncompleteRead
 from typing import NamedTuple
 
 import requests
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import (
+    HTTPError,
+    InvalidChunkLength,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
 from bridge.outbound.calls import Call, current_call
 from bridge.outbound.errors import (
@@ -36,6 +42,8 @@ LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 
 NO_CONTENT = 204
+# urllib3's word where a connection was closed instead of sending the next chunk.
+ENDED_BETWEEN_CHUNKS = "Response ended prematurely"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,11 @@ class Caller:
                 raise CallCancelled("the call was cut short")
         except (requests.RequestException, HTTPError) as exc:
             # Without its cause, whose text holds the URL and that perhaps a key.
-            raise _failure(exc, call, self._peer.name) from None
+            failure = _failure(exc, call, self._peer.name)
+            failure.may_hold = (
+                request.is_read and call.has_begun and not _has_let_go(exc)
+            )
+            raise failure from None
 
     def _send(self, request: Request, call: Call) -> requests.Response:
         """Send by the adapter, which keeps the connections.
@@ -239,3 +251,15 @@ def _failure(exc: Exception, call: Call, name: str) -> TransportError:
     if isinstance(reason, NewConnectionError):
         return Unreachable(f"{name} could not be reached")
     return TransportError(f"the connection to {name} broke ({type(exc).__name__})")
+
+
+def _has_let_go(exc: object) -> bool:
+    """Whether the other end has closed the connection, and so answers no more.
+
+    What breaks otherwise, in the network or in TLS, breaks for us alone: the other
+    end may not have noticed. A library's failure has its cause for its last argument.
+    """
+    if isinstance(exc, InvalidChunkLength) or not isinstance(exc, Exception):
+        return exc == ENDED_BETWEEN_CHUNKS
+    is_closed = isinstance(exc, (ConnectionResetError, IncompleteRead))
+    return is_closed or _has_let_go((None, *exc.args)[-1])

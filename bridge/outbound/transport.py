@@ -35,8 +35,11 @@ class _Connection(HTTPConnection):
     _call: Call | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            self._serve(self.sock)
+        if self.sock is None:
+            self.connect()
+        self._serve(self.sock)
+        if self._call is not None and not self._call.begin():
+            raise ConnectTimeoutError(self, "connected too late")
         super().request(*args, **kwargs)
 
     def connect(self) -> None:
@@ -45,7 +48,6 @@ class _Connection(HTTPConnection):
                 super().connect()
             except TimeoutError as exc:  # of TLS: no request has been sent
                 raise ConnectTimeoutError(self, "no TLS in time") from exc
-            self._serve(self.sock)
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that answers, each within the time-out."""
