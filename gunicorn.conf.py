@@ -113,10 +113,7 @@ def child_exit(server, worker):
 
 
 def post_fork(server, worker):
-    """Make psycopg2 wait like a greenlet: in the workers, and only there."""
-    from psycogreen.gevent import patch_psycopg
-
-    patch_psycopg()
+    """Change what gunicorn has no setting for: in the workers, and only there."""
     hide_server_header()
 
 

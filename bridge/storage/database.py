@@ -14,7 +14,7 @@ package see to that with conditions on tokens that their callers choose.
 """
 
 import functools
-import itertools
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,21 +25,20 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
-from django.db.utils import InterfaceError, OperationalError
+from django.db.utils import InterfaceError, InternalError, OperationalError
 
 from bridge.domain.errors import DatabaseUnavailable
+from bridge.storage.bounds import LOCK_SECONDS, bound_this_thread
 from bridge.telemetry import metrics
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 WAIT_FOR_THREAD_SECONDS = 8.0
-LOCK_SECONDS = 4
-STATEMENT_SECONDS = 6
 BEGIN_WITHIN_SECONDS = 3.0  # after so long nothing is tried again
 RECONNECT_PAUSES_SECONDS = (0.0, 0.2, 1.0)
+LOCKED_PAUSE_SECONDS = 0.02
+PRIMARY_CODE = 0xFF  # of SQLite's, the rest says more
 
 _here = threading.local()
 
@@ -110,24 +109,7 @@ def _executor() -> ThreadPoolExecutor:
 
 def _begin() -> None:
     _here.is_database_thread = True
-
-
-def _bound_statements(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
-    """Bound what a statement of ours may take; commands such as migrate may take more.
-
-    A caller whose statement hangs, on a lock or a server in distress, is to be told
-    in time.
-    """
-    if connection.vendor == "postgresql" and is_database_thread():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('lock_timeout', %s, false),"
-                " set_config('statement_timeout', %s, false)",
-                [f"{LOCK_SECONDS}s", f"{STATEMENT_SECONDS}s"],
-            )
-
-
-connection_created.connect(_bound_statements)
+    bound_this_thread()
 
 
 def is_database_thread() -> bool:
@@ -183,6 +165,9 @@ def _at_work(run: Callable[..., R], *args: Any, **kwargs: Any) -> R:
 
 def _plain(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
     connection.close_if_unusable_or_obsolete()
+    if connection.vendor == "sqlite":
+        # What is not repeated waits until another process has written.
+        _with_new_connection(_transaction, lambda: None)
     return function(*args, **kwargs)
 
 
@@ -192,15 +177,29 @@ def _transaction(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
 
 
 def _with_new_connection(run: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-    """Carry something out; on a broken connection, with a new one again."""
-    last_begin = time.monotonic() + BEGIN_WITHIN_SECONDS
-    for pause in itertools.chain(RECONNECT_PAUSES_SECONDS, [None]):
+    """Carry something out; on a broken connection, with a new one again.
+
+    A server that only reads, after a failover, is an InternalError.
+    """
+    begun = time.monotonic()
+    pauses = iter(RECONNECT_PAUSES_SECONDS)
+    while True:
         try:
             return run(*args, **kwargs)
-        except (OperationalError, InterfaceError) as exc:
-            connection.close()
-            if pause is None or time.monotonic() > last_begin:
+        except (OperationalError, InterfaceError, InternalError) as exc:
+            taken = time.monotonic() - begun
+            if _is_locked(exc):
+                pause = LOCKED_PAUSE_SECONDS if taken < LOCK_SECONDS else None
+            else:
+                connection.close()
+                pause = next(pauses, None) if taken < BEGIN_WITHIN_SECONDS else None
+            if pause is None:
                 metrics.database_unreachable()
                 raise DatabaseUnavailable("the database cannot be reached") from exc
             time.sleep(pause)
-    raise AssertionError("unreachable")
+
+
+def _is_locked(exc: Exception) -> bool:
+    """Whether another process is writing to our SQLite file."""
+    code = getattr(exc.__cause__, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code & PRIMARY_CODE in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}

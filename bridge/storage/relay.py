@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 from django.db import connection
 
-from bridge.storage.database import run_on_database_thread
+from bridge.storage.bounds import bound_this_thread
+from bridge.storage.database import in_database_stepwise
 from bridge.telemetry import process
 
 logger = logging.getLogger(__name__)
@@ -43,11 +44,11 @@ class _Peers:
         """Whether anybody has been heard of lately."""
         return time.monotonic() < self._until
 
-    def heard(self, process: str) -> bool:
+    def heard(self, sender: str) -> bool:
         """Note a word of another process; True when that is new to us."""
         now = time.monotonic()
-        is_new = self._known.get(process, 0.0) < now
-        self._until = self._known[process] = now + PEER_SECONDS
+        is_new = self._known.get(sender, 0.0) < now
+        self._until = self._known[sender] = now + PEER_SECONDS
         return is_new
 
 
@@ -69,6 +70,7 @@ def run(receive: Callable[[str], None], missed: Callable[[], None]) -> None:
     `missed` is called whenever something may have been sent unheard.
     """
     process.beat(RELAY)
+    bound_this_thread()
     while True:
         try:
             if connection.vendor == "sqlite":
@@ -97,11 +99,13 @@ def _follow_postgresql(
                 cursor.execute(f"NOTIFY {CHANNEL}, '{PROCESS}:{GREETING}'")
                 greet_at = time.monotonic() + GREET_SECONDS
                 process.beat(RELAY)
-            if select.select([connection.connection.fileno()], [], [], GREET_SECONDS)[
-                0
-            ]:
-                connection.connection.poll()
-            if _hear(connection.connection.notifies, receive):
+            ours = connection.connection
+            # `select` would not do for a file descriptor above 1023.
+            waiting = select.poll()
+            waiting.register(ours.fileno(), select.POLLIN)
+            if waiting.poll(GREET_SECONDS * 1000):
+                ours.poll()
+            if _hear(ours.notifies, receive):
                 greet_at = 0.0
 
 
@@ -110,10 +114,10 @@ def _hear(notifies: list[object], receive: Callable[[str], None]) -> bool:
     somebody_new = False
     while notifies:
         payload: str = notifies.pop(0).payload  # type: ignore[attr-defined]
-        process, _, message = payload.partition(":")
-        if process == PROCESS:
+        sender, _, message = payload.partition(":")
+        if sender == PROCESS:
             continue
-        somebody_new |= _peers.heard(process)
+        somebody_new |= _peers.heard(sender)
         if message != GREETING:
             receive(message)
     return somebody_new
@@ -121,16 +125,17 @@ def _hear(notifies: list[object], receive: Callable[[str], None]) -> bool:
 
 def _follow_sqlite(missed: Callable[[], None]) -> None:
     """Look whether another process has written; our own writes do not show."""
-    seen = run_on_database_thread(_data_version)
+    seen = _data_version()
     while True:
         time.sleep(SQLITE_LOOK_SECONDS)
-        version = run_on_database_thread(_data_version)
+        version = _data_version()
         process.beat(RELAY)
         if version != seen:
             missed()
         seen = version
 
 
+@in_database_stepwise
 def _data_version() -> int:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA data_version")

@@ -37,6 +37,12 @@ class Wire:
         """Let nothing through any more, and say nothing of it."""
         self._flows.clear()
 
+    def strand(self) -> None:
+        """Never let anything through any more on the connections that there are."""
+        self._flows.clear()
+        self._flows = threading.Event()
+        self._flows.set()
+
     def mend(self) -> None:
         """Pass everything on again."""
         self._cut_at = b""
@@ -51,10 +57,8 @@ class Wire:
 
     def _end_connections(self) -> None:
         while self._sockets:
-            sock = self._sockets.pop()
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-            sock.close()
+                self._sockets.pop().shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> None:
         while True:
@@ -64,18 +68,23 @@ class Wire:
                 continue
             server = socket.create_connection(self._server)
             self._sockets += [client, server]
-            self._start(self._pass_on, client, server, True)
-            self._start(self._pass_on, server, client, False)
+            self._start(self._pass_on, client, server, self._flows, True)
+            self._start(self._pass_on, server, client, self._flows, False)
 
     def _pass_on(
-        self, source: socket.socket, target: socket.socket, from_client: bool
+        self,
+        source: socket.socket,
+        target: socket.socket,
+        flows: threading.Event,
+        from_client: bool,
     ) -> None:
-        while data := source.recv(65536):
-            if from_client and self._cut_at and self._cut_at in data:
-                return self.cut()
-            self._flows.wait()
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+        with source:
+            while data := source.recv(65536):
+                if from_client and self._cut_at and self._cut_at in data:
+                    return self.cut()
+                flows.wait()
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
 
     def _start(self, work: object, *args: object) -> None:
         def run() -> None:

@@ -1,12 +1,13 @@
 """Does code reach the database on its threads only, whole or not at all?"""
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connections
-from django.db.utils import InterfaceError, OperationalError
+from django.db.utils import InterfaceError, InternalError, OperationalError
 
 from bridge.domain.errors import DatabaseUnavailable
 from bridge.storage import database
@@ -14,7 +15,8 @@ from bridge.storage.database import in_database, run_on_database_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BROKEN = [OperationalError, InterfaceError]
+LONG = 30
+BROKEN = [OperationalError, InterfaceError, InternalError]
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +96,28 @@ def test_a_database_that_stays_away_is_unavailable(failure):
     assert len(calls) == 4
     assert "SECRET" not in str(caught.value)
     assert names() == []
+
+
+@pytest.mark.parametrize("times", [5, 10_000])
+def test_a_file_that_another_process_writes_is_waited_for(monkeypatch, times):
+    monkeypatch.setattr(database, "LOCKED_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(database, "LOCK_SECONDS", LONG if times == 5 else 0.1)
+
+    def locked(text):
+        failure, locked = OperationalError(text), sqlite3.OperationalError(text)
+        locked.sqlite_errorcode = sqlite3.SQLITE_BUSY_SNAPSHOT
+        failure.__cause__ = locked
+        return failure
+
+    fail, calls = failing(times, locked)
+    if times == 5:
+        add("a", fail)
+        assert len(calls) == 6
+    else:
+        with pytest.raises(DatabaseUnavailable):
+            add("a", fail)
+        assert len(calls) > 5
+    assert names() == (["a"] if times == 5 else [])
 
 
 def test_inside_another_it_is_part_of_its_transaction():
