@@ -106,7 +106,7 @@ def _paths() -> Json:
         **_to_read(
             probes.prometheus,
             {"200": counts, "400": wrong_host, "401": refused},
-            security=None,
+            is_public=False,
         ),
     }
 
@@ -133,8 +133,8 @@ def _endpoint(view: Endpoint[Any]) -> Json:
     }
 
 
-def _to_read(view: ReadOnly, responses: Json, **unless_public: None) -> Json:
-    """Return a path that is there to be read, and asks for no token unless told so."""
+def _to_read(view: ReadOnly, responses: Json, *, is_public: bool = True) -> Json:
+    """Return a path that is there to be read; a public one asks for no token."""
     allow = ("Allow", {"const": ", ".join(READ)})
     return {
         view.path: {
@@ -142,7 +142,7 @@ def _to_read(view: ReadOnly, responses: Json, **unless_public: None) -> Json:
                 "operationId": view.path.removeprefix("/").removesuffix(".json"),
                 "summary": view.function.__doc__,
                 "responses": {**responses, "405": _refusal(405, allow)},
-                **({} if unless_public else {"security": []}),
+                **({"security": []} if is_public else {}),
             }
         }
     }
