@@ -18,7 +18,7 @@ from bridge.domain.states import Reason, State
 from bridge.domain.timeline import EndedBy
 from bridge.storage import ending, leases, notifications
 from bridge.storage import opening as claims
-from bridge.storage.marks import new_token
+from bridge.storage.leases import new_token
 from bridge.storage.opening import Claim
 from bridge.storage.summary import ChatSummary
 from bridge.telemetry import logs

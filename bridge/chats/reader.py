@@ -27,8 +27,7 @@ from bridge.outbound.backoff import Backoff
 from bridge.outbound.calls import Call
 from bridge.storage import ending, leases, readings, timeline
 from bridge.storage import recovery as moves
-from bridge.storage.leases import Lease
-from bridge.storage.marks import new_token
+from bridge.storage.leases import Lease, new_token
 from bridge.telemetry import logs, metrics
 from bridge.upstreams.base import Feed, Recovery
 from bridge.upstreams.registry import upstream

@@ -17,8 +17,7 @@ from bridge.domain.timeline import Kind, Note
 from bridge.outbound.backoff import Backoff
 from bridge.storage import leases, readings, timeline
 from bridge.storage import recovery as moves
-from bridge.storage.leases import MARGIN_SECONDS, Lease
-from bridge.storage.marks import new_token
+from bridge.storage.leases import MARGIN_SECONDS, Lease, new_token
 from bridge.upstreams.base import Recovery
 
 logger = logging.getLogger(__name__)

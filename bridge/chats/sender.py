@@ -30,7 +30,7 @@ from bridge.storage import (
 )
 from bridge.storage import recovery as moves
 from bridge.storage.customer_messages import Outgoing
-from bridge.storage.marks import new_token
+from bridge.storage.leases import new_token
 from bridge.telemetry import logs
 from bridge.upstreams.base import Upstream
 from bridge.upstreams.registry import upstream

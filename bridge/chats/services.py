@@ -18,7 +18,7 @@ from bridge.domain.errors import (
 from bridge.storage import agent_messages, customer_messages, ending, notifications
 from bridge.storage.agent_messages import Fetch
 from bridge.storage.customer_messages import Delivery, Submission
-from bridge.storage.marks import new_token
+from bridge.storage.leases import new_token
 from bridge.storage.summary import ChatSummary
 from bridge.telemetry import logs, metrics
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from bridge.domain.errors import InvalidRequest
 from bridge.storage import notifications
 from bridge.storage.database import in_database_stepwise
-from bridge.storage.sql import Script, Statement, moment
+from bridge.storage.sql import Script, Statement, as_datetime
 from bridge.storage.summary import COLUMNS, ChatSummary
 
 CLAIM_SECONDS = 10
@@ -158,7 +158,7 @@ def fetch(
         # It is gone with this answer. Another call of it, if there is one, is notified
         # when this one is out, and says again how long it will be here.
         BOT_SEEN(hold=0, id=chat.id)
-    message = ClaimedMessage(message_id, line_id, text, agent, moment(at), claim)
+    message = ClaimedMessage(message_id, line_id, text, agent, as_datetime(at), claim)
     return Fetch(message, chat)
 
 

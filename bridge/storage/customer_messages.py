@@ -17,8 +17,8 @@ from bridge.domain.links import LINK_COLUMNS, Link
 from bridge.models import CustomerMessage, Session
 from bridge.storage import leases, notifications
 from bridge.storage.database import in_database, in_database_stepwise
-from bridge.storage.marks import digest, from_now
-from bridge.storage.sql import Script, Statement, columns
+from bridge.storage.digests import digest
+from bridge.storage.sql import Script, Statement, columns, from_now
 
 MAX_UNSENT = 200  # messages of one chat
 NO_ROW = 0

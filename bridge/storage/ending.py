@@ -16,9 +16,8 @@ from bridge.domain.timeline import EndedBy, Fact, Facts, Kind
 from bridge.models import AgentMessage, Session
 from bridge.storage import customer_messages, notifications, timeline
 from bridge.storage.database import in_database, in_database_stepwise
-from bridge.storage.marks import from_now
 from bridge.storage.notifications import Broadcast
-from bridge.storage.sql import Statement
+from bridge.storage.sql import Statement, from_now
 from bridge.storage.summary import COLUMNS, ChatSummary
 from bridge.telemetry import metrics
 

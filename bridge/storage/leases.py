@@ -5,6 +5,7 @@ holder is conditional on its token, so that a stalled one cannot overwrite its
 successor, and starts the lease afresh.
 """
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,7 @@ from bridge.domain.timeline import Kind
 from bridge.models import Session
 from bridge.storage import timeline
 from bridge.storage.database import in_database, in_database_stepwise
-from bridge.storage.marks import from_now
-from bridge.storage.sql import Statement, columns
+from bridge.storage.sql import Statement, columns, from_now
 
 # How much longer than Salesforce may hold a read its lease lasts. A read's own
 # deadline lies in between, so that no read outlives the lease it began under.
@@ -35,6 +35,12 @@ STANDING_COLUMNS = (
     "estimated_wait",
     "visitor_idle_timeout",
 )
+
+
+def new_token() -> int:
+    """Return a number that nobody else has drawn."""
+    return secrets.randbits(62) + 1
+
 
 # --- the right to read --------------------------------------------------------
 

@@ -23,7 +23,7 @@ from typing import TypeVar
 from django.db import transaction
 
 from bridge.storage import relay
-from bridge.storage.marks import digest
+from bridge.storage.digests import digest
 
 R = TypeVar("R")
 

@@ -57,6 +57,10 @@ _peers = _Peers()
 
 def send(message: str) -> None:
     """Tell all other processes, once the transaction commits."""
+    # A transaction that notifies lets no other one commit that does, until it is on the
+    # disk: with a flush of 3 ms 190 a second, where the same UPDATEs are 1,370 and
+    # those with a NOTIFY of its own behind them 1,080. So nobody is told without need,
+    # and what is written at each message is committed first.
     if connection.vendor == "postgresql" and _peers.are_there():
         with connection.cursor() as cursor:
             cursor.execute(

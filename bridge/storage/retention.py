@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from bridge.domain.states import State
 from bridge.models import Session
 from bridge.storage.database import in_database
-from bridge.storage.marks import from_now
+from bridge.storage.sql import from_now
 
 DAY_SECONDS = 24 * 60 * 60
 BATCH = 200  # chats removed in one transaction

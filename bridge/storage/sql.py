@@ -8,10 +8,13 @@ mean directly; all the rest of the service uses the ORM.
 import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Expression
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 
 Parameter = str | int | float | None
 
@@ -140,8 +143,13 @@ def assignments(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}" = %({name})s' for name in names)
 
 
-def moment(value: datetime | str) -> datetime:
+def as_datetime(value: datetime | str) -> datetime:
     """Return a moment as read from a row; SQLite keeps it in UTC without saying so."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def from_now(seconds: float) -> Expression | CombinedExpression:
+    """Return the moment `seconds` from now on the database's clock, for the ORM."""
+    return Now() + timedelta(seconds=seconds)

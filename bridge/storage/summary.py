@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from bridge.domain.states import Reason, State
-from bridge.storage.sql import moment
+from bridge.storage.sql import as_datetime
 
 # An end that is ours is told to Salesforce before the bot, as far as it can be
 # reached in this time.
@@ -48,4 +48,4 @@ class ChatSummary:
             return False
         if not self.farewell or self.reason == Reason.CLIENT or not self.ended_at:
             return True
-        return timezone.now() - moment(self.ended_at) > FAREWELL_FIRST
+        return timezone.now() - as_datetime(self.ended_at) > FAREWELL_FIRST

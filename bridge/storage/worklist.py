@@ -11,7 +11,7 @@ from bridge.domain.states import Reason, State
 from bridge.models import AgentMessage, CustomerMessage, Session
 from bridge.storage.agent_messages import bot_absence_margin
 from bridge.storage.database import in_database_stepwise
-from bridge.storage.marks import from_now
+from bridge.storage.sql import from_now
 
 MOST_AT_ONCE = 200  # chats of one look; other processes leave some to us
 JUST_ENDED_SECONDS = 30.0

@@ -16,7 +16,7 @@ from bridge.domain.states import State
 from bridge.models import AgentMessage, Session
 from bridge.storage import notifications
 from bridge.storage.database import in_database
-from bridge.storage.marks import digest
+from bridge.storage.digests import digest
 from bridge.storage.notifications import Broadcast
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.db import connection
 
-from bridge.storage.sql import Script, Statement, moment
+from bridge.storage.sql import Script, Statement, as_datetime
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,7 +17,7 @@ def test_parameters_have_names_and_more_may_be_given_than_are_named():
 
 def test_a_moment_is_so_many_seconds_from_now():
     row = Statement("SELECT {now}, {in[wait]}, {in[past]}")(wait=1.5, past=-2).row
-    now, later, earlier = map(moment, row)
+    now, later, earlier = map(as_datetime, row)
     assert 1.4 < (later - now).total_seconds() < 1.6
     assert -2.1 < (earlier - now).total_seconds() < -1.9
 
