@@ -149,9 +149,9 @@ class Caller:
         except (requests.RequestException, HTTPError) as exc:
             # Without its cause, whose text holds the URL and that perhaps a key.
             failure = _failure(exc, call, self._peer.name)
-            failure.may_hold = (
-                request.is_read and call.has_begun and not _has_let_go(exc)
-            )
+            # A call that we cut looks as if the other end had closed it.
+            let_go = not call.cancelled and _has_let_go(exc)
+            failure.may_hold = request.is_read and call.has_begun and not let_go
             raise failure from None
 
     def _send(self, request: Request, call: Call) -> requests.Response:

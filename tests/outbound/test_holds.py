@@ -84,6 +84,19 @@ def test_who_resets_the_connection_has_let_go(caller, server, monkeypatch, where
 # Whatever else breaks may break for us alone
 
 
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_who_is_hung_up_on_may_not_know_it(caller, server, pool, is_kept):
+    if is_kept:
+        read(caller, server)
+    server.holds = True
+    call = Call()
+    waiting = pool.submit(failure, caller, server, call)
+    for _ in range(1 + is_kept):
+        server.arrived.get(timeout=PATIENCE)
+    call.cancel()
+    assert waiting.result(PATIENCE).may_hold  # though what we see is an end
+
+
 BREAKS = [
     OSError(errno.ETIMEDOUT, "Connection timed out"),
     OSError(errno.EHOSTUNREACH, "No route to host"),

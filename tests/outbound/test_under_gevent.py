@@ -9,7 +9,9 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("file", ["calls", "http", "names", "streams", "transport"])
+@pytest.mark.parametrize(
+    "file", ["calls", "holds", "http", "names", "streams", "transport"]
+)
 def test_it_holds_under_gevent(file):
     """Run the tests beside this one in a process that gevent has changed."""
     pytest_there = "from gevent import monkey; monkey.patch_all(); import pytest, sys;"
