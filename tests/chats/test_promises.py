@@ -167,6 +167,7 @@ class Play(RuleBasedStateMachine):
         resends=st.booleans(),
         first_sequence=st.integers(0, 1),
         counts=st.sampled_from(["events", "batches"]),
+        overlap=st.sampled_from([0, 0, 1, 3]),
     )
     def begin(
         self,
@@ -176,6 +177,7 @@ class Play(RuleBasedStateMachine):
         resends: bool,
         first_sequence: int,
         counts: str,
+        overlap: int,
     ) -> None:
         """Choose what Salesforce is like, and open both chats."""
         self.kills = kills
@@ -185,6 +187,7 @@ class Play(RuleBasedStateMachine):
             reconnect_resends=resends,
             first_sequence=first_sequence,
             sequence_counts=counts,
+            overlap_events=overlap,
         )
         for customer in self.customers:
             customer.open()

@@ -29,7 +29,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.upstreams.liveagent.protocol import Event
+from bridge.domain.links import Cursor
+from bridge.upstreams.liveagent.protocol import Batch, Event
 
 MOST_DIGESTS = 32
 DIGEST_BYTES = 4
@@ -48,6 +49,23 @@ class Unread:
 
     events: tuple[Event, ...]
     memory: str
+
+
+def read_on(
+    batch: Batch, cursor: Cursor, *, secret: str
+) -> tuple[tuple[Event, ...], Cursor]:
+    """Return what is new in an answer, and how far the chat is read with it."""
+    new = unread(
+        batch.events,
+        size=batch.size,
+        sequence=batch.sequence,
+        ack=cursor.ack,
+        memory=cursor.memory,
+        secret=secret,
+    )
+    ack = cursor.ack if batch.sequence is None else batch.sequence
+    offset = cursor.offset if batch.offset is None else batch.offset
+    return new.events, Cursor(ack, offset, new.memory)
 
 
 def unread(

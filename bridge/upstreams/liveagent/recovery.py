@@ -21,6 +21,7 @@ from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.client import PATIENCE_SECONDS, LiveAgentClient
 from bridge.upstreams.liveagent.errors import MethodRefused
 from bridge.upstreams.liveagent.events import translate
+from bridge.upstreams.liveagent.overlap import read_on
 from bridge.upstreams.liveagent.protocol import Line, Reconnection
 from bridge.upstreams.liveagent.transcript import (
     has_arrived,
@@ -35,10 +36,17 @@ class LiveAgentRecovery:
     """One change of affinity of one chat."""
 
     def __init__(
-        self, client: LiveAgentClient, organization_id: str, link: Link, cursor: Cursor
+        self,
+        client: LiveAgentClient,
+        link: Link,
+        cursor: Cursor,
+        *,
+        organization_id: str,
+        secret: str,
     ) -> None:
         self._client = client
         self._organization_id = organization_id
+        self._secret = secret
         self._link = link
         self._cursor = cursor
         self._answer: Reconnection | None = None
@@ -67,19 +75,21 @@ class LiveAgentRecovery:
         metrics.reconnecting()
         link = replace(self._link, affinity_token=answer.affinity_token)
         # Whether a reset concerns `ack` as well is not documented: -1 loses nothing.
-        start = Cursor() if answer.reset_sequence else self._cursor
-        ack = start.ack
+        cursor = self._cursor
+        if answer.reset_sequence:  # how the server counts is known all the same
+            cursor = Cursor(memory=cursor.memory)
         events: tuple[protocol.Event, ...] = ()
         while hold():
             try:
                 batch = self._client.messages(
-                    link, ack=ack, hold=link.client_poll_timeout + PATIENCE_SECONDS
+                    link,
+                    ack=cursor.ack,
+                    hold=link.client_poll_timeout + PATIENCE_SECONDS,
                 )
             except Gone:
                 if not events:
                     raise
                 # What was handed over is stored first; the next poll says it again.
-                cursor = replace(start, ack=ack)
                 return self._reading(link, cursor, answer, events, (), known)
             except Moved:
                 raise
@@ -88,14 +98,13 @@ class LiveAgentRecovery:
                 continue
             if batch is None:
                 continue
-            events += batch.events
-            ack = ack if batch.sequence is None else batch.sequence
+            new, cursor = read_on(batch, cursor, secret=self._secret)
+            events += new
             for event in batch.events:
                 if event.type == "ChasitorSessionData":
                     lines = protocol.read_transcript(event.message)
                     if not self._resync(link, hold, failed):
                         return None
-                    cursor = replace(start, ack=ack, offset=batch.offset)
                     return self._reading(link, cursor, answer, events, lines, known)
         return None
 

@@ -33,7 +33,7 @@ from bridge.upstreams.liveagent.errors import (
 )
 from bridge.upstreams.liveagent.events import translate
 from bridge.upstreams.liveagent.hosts import may_follow
-from bridge.upstreams.liveagent.overlap import unread
+from bridge.upstreams.liveagent.overlap import read_on
 from bridge.upstreams.liveagent.protocol import NewSession
 from bridge.upstreams.liveagent.recovery import LiveAgentRecovery
 
@@ -153,7 +153,13 @@ class LiveAgent:
 
     def recovery(self, link: Link, cursor: Cursor) -> LiveAgentRecovery:
         """Return what follows a chat to its new server."""
-        return LiveAgentRecovery(self._client, self._org.organization_id, link, cursor)
+        return LiveAgentRecovery(
+            self._client,
+            link,
+            cursor,
+            organization_id=self._org.organization_id,
+            secret=self._org.secret,
+        )
 
     def is_available(self) -> bool:
         """GET Visitor/Availability."""
@@ -189,17 +195,8 @@ class LiveAgentFeed:
         if batch.sequence is not None and batch.sequence <= cursor.ack:
             logger.info("an answer came again")
             return None
-        new = unread(
-            batch.events,
-            size=batch.size,
-            sequence=batch.sequence,
-            ack=cursor.ack,
-            memory=cursor.memory,
-            secret=self._secret,
-        )
-        ack = cursor.ack if batch.sequence is None else batch.sequence
-        offset = cursor.offset if batch.offset is None else batch.offset
-        return Reading(translate(new.events), Cursor(ack, offset, new.memory))
+        new, cursor = read_on(batch, cursor, secret=self._secret)
+        return Reading(translate(new), cursor)
 
     def close(self) -> None:
         """Nothing is open between two polls."""

@@ -66,6 +66,28 @@ def test_another_process_knows_what_was_read(
     assert take_all(bot) == ["二", "二", "三"]
 
 
+@pytest.mark.parametrize("resends", [False, True])
+@pytest.mark.parametrize("has_agent", [False, True])
+def test_a_change_of_affinity(
+    overlapping: int, resends: bool, has_agent: bool, bot: Bot, salesforce: Salesforce
+):
+    salesforce.switch(reconnect_resends=resends)
+    if has_agent:
+        chat = begin_chat(bot, salesforce).handover()
+    else:
+        assert bot.init().body["type"] == "ok"
+        chat = salesforce.wait_for_chat(bot.line_id).handover()
+    until(lambda: chat.calls("ChasitorResyncState"), "the chat is followed")
+    if not has_agent:
+        chat.accept()
+    for text in ("はい", "はい", "一"):
+        chat.say(text)
+        assert bot.messages().outcome == words(text)
+    chat.say("一", "二").end(last_words=["二"])
+
+    assert take_all(bot) == ["一", "二", "二"]
+
+
 def test_numbers_are_skipped_between(
     overlapping: int, bot: Bot, salesforce: Salesforce
 ):
