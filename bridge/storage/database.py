@@ -4,7 +4,7 @@ Only through `in_database`: the decorated function runs on one of a few database
 threads, each with a connection that it keeps, while the caller waits. So
 
 * a process never has more connections than threads, however many chats there are;
-* who waits for anything else holds no connection, since the connection is not his;
+* who waits for anything else holds no connection, since the connection is not theirs;
 * who gets no thread in time is told so (`DatabaseUnavailable`), with nothing done.
 
 A decorated function is one transaction. When the connection breaks, it runs once
@@ -49,20 +49,7 @@ def in_database(function: Callable[P, R]) -> Callable[P, R]:
     Called on a database thread already, it is part of the caller's transaction.
     Raises DatabaseUnavailable when no thread or no connection is to be had.
     """
-
-    @functools.wraps(function)
-    def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not is_database_thread():
-            return cast(
-                R,
-                _submit(_with_new_connection, _transaction, function, *args, **kwargs),
-            )
-        if connection.in_atomic_block:
-            return function(*args, **kwargs)
-        with transaction.atomic():
-            return function(*args, **kwargs)
-
-    return on_database_thread
+    return _on_database_thread(_transaction, function)
 
 
 def in_database_stepwise(function: Callable[P, R]) -> Callable[P, R]:
@@ -71,12 +58,17 @@ def in_database_stepwise(function: Callable[P, R]) -> Callable[P, R]:
     For what is right after every single statement: it saves the two round trips of
     a transaction. Otherwise as `in_database`.
     """
+    return _on_database_thread(_stepwise, function)
 
+
+def _on_database_thread(
+    run: Callable[..., Any], function: Callable[P, R]
+) -> Callable[P, R]:
     @functools.wraps(function)
     def on_database_thread(*args: P.args, **kwargs: P.kwargs) -> R:
         if is_database_thread():
-            return function(*args, **kwargs)
-        return cast(R, _submit(_with_new_connection, function, *args, **kwargs))
+            return cast(R, run(function, *args, **kwargs))
+        return cast(R, _submit(_with_new_connection, run, function, *args, **kwargs))
 
     return on_database_thread
 
@@ -172,8 +164,14 @@ def _plain(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
 
 
 def _transaction(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    if connection.in_atomic_block:
+        return function(*args, **kwargs)
     with transaction.atomic():
         return function(*args, **kwargs)
+
+
+def _stepwise(function: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    return function(*args, **kwargs)
 
 
 def _with_new_connection(run: Callable[..., R], *args: Any, **kwargs: Any) -> R:

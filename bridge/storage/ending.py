@@ -137,7 +137,7 @@ def _nothing_to_say(session_id: int, kind: str, **facts: Fact) -> None:
 
 @in_database
 def close(line_id: str) -> int | None:
-    """End the customer's chat at his wish, and return its id if there was one.
+    """End the customer's chat at their wish, and return its id if there was one.
 
     Words not yet fetched are dropped.
     """
