@@ -6,6 +6,7 @@ connection is given up on our side; it may be that nobody is there any more.
 Only threads that serve are bound. A command such as migrate may take its time.
 """
 
+import math
 import select
 import threading
 import time
@@ -65,10 +66,12 @@ def _wait(connection: Any) -> None:
     gevent's `poll` lets other greenlets run meanwhile; and `select` would not do for
     a file descriptor above 1023.
     """
-    until = time.monotonic() + SILENCE_SECONDS if _is_bound() else None
+    until = time.monotonic() + (SILENCE_SECONDS if _is_bound() else math.inf)
     while (state := connection.poll()) != extensions.POLL_OK:
+        left = until - time.monotonic()
+        # Looked at last thing, so that nothing is given up that has come meanwhile.
+        if left <= 0:
+            raise psycopg2.OperationalError("no answer in time")
         poll = select.poll()
         poll.register(connection.fileno(), EVENTS[state])
-        left = None if until is None else max(0.0, until - time.monotonic()) * 1000
-        if not poll.poll(left):
-            raise psycopg2.OperationalError("no answer in time")
+        poll.poll(None if left == math.inf else left * 1000)
