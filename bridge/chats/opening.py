@@ -94,9 +94,10 @@ def _open_upstream(
         ending.finish(session_id, Reason.ERROR)
         raise
     else:
+        started = time.monotonic()
         lease = leases.take(session_id, token)
         if lease is not None:
-            reader.start(lease)
+            reader.start(lease, started)
     finally:
         # Until now nobody could end the chat while it was being opened.
         leases.release_sending(session_id, token)

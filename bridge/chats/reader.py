@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 
 from bridge.chats import recovery, shutdown
+from bridge.chats.recovery import TOO_SOON_SECONDS
 from bridge.domain.effects import Effect, apply
 from bridge.domain.errors import (
     DatabaseUnavailable,
@@ -27,9 +28,9 @@ from bridge.outbound.backoff import Backoff
 from bridge.outbound.calls import Call
 from bridge.storage import ending, leases, readings, timeline
 from bridge.storage import recovery as moves
-from bridge.storage.leases import Lease, new_token
+from bridge.storage.leases import STALE_SECONDS, Lease, new_token
 from bridge.telemetry import logs, metrics
-from bridge.upstreams.base import Feed, Recovery
+from bridge.upstreams.base import READ_WITHIN_SECONDS, Feed, Recovery
 from bridge.upstreams.registry import upstream
 
 logger = logging.getLogger(__name__)
@@ -38,12 +39,8 @@ logger = logging.getLogger(__name__)
 # much more, is cut; its lease lasts longer still.
 DEADLINE_SECONDS = 1.5
 ASK_AGAIN_SECONDS = 1.0
-# A lease that has waited so long for its read is started afresh first.
-STALE_SECONDS = 1.0
-# What brings nothing sooner than this was not waited for; the next one is.
-TOO_SOON_SECONDS = 0.75
-# Who closed the connection in the middle of a read has let go of it; that it has
-# noticed itself is given a moment (not documented).
+# Who has closed the connection in the middle of a read has let go of it, we take it;
+# a moment is given for that. No document says so.
 BREAK_SECONDS = 0.5
 
 EVENT_TYPE = re.compile(r"[A-Z][A-Za-z]{1,39}", re.ASCII)
@@ -52,9 +49,12 @@ _lock = threading.Lock()
 _readers: dict[int, "Reader"] = {}
 
 
-def start(lease: Lease) -> None:
-    """Read the chat of `lease` in a thread of its own until it ends or is lost."""
-    reader = Reader(lease)
+def start(lease: Lease, leased_at: float) -> None:
+    """Read the chat of `lease` in a thread of its own until it ends or is lost.
+
+    `leased_at` is when it was asked for, in monotonic seconds.
+    """
+    reader = Reader(lease, leased_at)
     with _lock:
         _readers[lease.session_id] = reader
     threading.Thread(target=reader.run, daemon=True).start()
@@ -62,6 +62,7 @@ def start(lease: Lease) -> None:
 
 def adopt(session_id: int) -> bool:
     """Read a chat that nobody reads; False when somebody does after all."""
+    started = time.monotonic()
     lease = leases.take(session_id, new_token())
     if lease is None:
         return False
@@ -71,7 +72,7 @@ def adopt(session_id: int) -> bool:
         ending.finish(session_id, Reason.LOST, facts=facts)
         return False
     metrics.chat_taken_up()
-    start(lease)
+    start(lease, started)
     return True
 
 
@@ -92,14 +93,14 @@ def is_idle() -> bool:
 class Reader:
     """The owner of one chat's reads."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, leased_at: float) -> None:
         self._lease: Lease | None = lease
         self._session_id = lease.session_id
         self._token = lease.token
         self._upstream = upstream(lease.upstream)
         self._link = lease.link
         self._feed: Feed = self._upstream.listen(lease.link)
-        self._leased_at = self._asked_at = time.monotonic()
+        self._leased_at = self._asked_at = leased_at
         self._failures = Backoff(first=BREAK_SECONDS)
         self._nothings = Backoff(longest=2.0)
         self._outage = timeline.Outage(lease.session_id)
@@ -217,7 +218,10 @@ class Reader:
             self._feed.close()
             self._link, self._feed = lease.link, self._upstream.listen(lease.link)
         hold = lease.link.client_poll_timeout
-        self.call = Call(self._leased_at + hold + DEADLINE_SECONDS)
+        self.call = Call(
+            self._leased_at + hold + DEADLINE_SECONDS,
+            begin_by=self._leased_at + STALE_SECONDS + READ_WITHIN_SECONDS,
+        )
         self._asked_at = time.monotonic()
         return self._feed.next(lease.cursor, self.call)
 
@@ -231,8 +235,7 @@ class Reader:
         self._outage.failed(exc)
         if isinstance(exc, NoAnswer) and exc.may_hold:
             logger.warning("chat %s: no answer to a read in time", lease.session_id)
-            lasts = lease.link.client_poll_timeout + leases.MARGIN_SECONDS
-            time.sleep(max(0.0, self._asked_at + lasts - time.monotonic()))
+            time.sleep(max(0.0, self._asked_at + lease.seconds - time.monotonic()))
         else:
             logger.debug("chat %s: reading again after: %s", lease.session_id, exc)
             self._failures()

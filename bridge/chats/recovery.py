@@ -6,6 +6,7 @@ whoever takes the chat up after a crash begins anew.
 """
 
 import logging
+import math
 import time
 from dataclasses import replace
 from functools import partial
@@ -17,12 +18,14 @@ from bridge.domain.timeline import Kind, Note
 from bridge.outbound.backoff import Backoff
 from bridge.storage import leases, readings, timeline
 from bridge.storage import recovery as moves
-from bridge.storage.leases import MARGIN_SECONDS, Lease, new_token
+from bridge.storage.leases import STALE_SECONDS, Lease, new_token
 from bridge.upstreams.base import Recovery
 
 logger = logging.getLogger(__name__)
 
 LEASE_WAIT_SECONDS = 0.2
+# What brings nothing sooner than this was not waited for; the next read is.
+TOO_SOON_SECONDS = 0.75
 
 
 def recover(lease: Lease, recovery: Recovery) -> Lease | None:
@@ -42,6 +45,8 @@ class _Recovering:
         self._recovery = recovery
         self._send_token = new_token()
         self._pause = Backoff()
+        self._too_soon = Backoff(longest=2.0)
+        self._read_at = -math.inf
         self._outage = timeline.Outage(lease.session_id)
 
     def carry_out(self) -> Lease | None:
@@ -52,7 +57,7 @@ class _Recovering:
                     moves.end(self._lease)
                     return replace(self._lease, needs_recovery=False)
                 reading = self._recovery.carry_out(
-                    hold=self._hold_both,
+                    hold=self._hold_for_read,
                     known=partial(moves.known, self._lease.session_id),
                     failed=self._failed,
                 )
@@ -70,17 +75,32 @@ class _Recovering:
         )
         self._outage.failed(exc)
         if isinstance(exc, NoAnswer) and exc.may_hold:
-            time.sleep(MARGIN_SECONDS)  # an abandoned read has to end first
+            # A second read beside the abandoned one would end the chat.
+            over = self._read_at + self._lease.seconds
+            time.sleep(max(0.0, over - time.monotonic()))
         self._pause()
+        self._read_at = -math.inf
+
+    def _hold_for_read(self) -> bool:
+        """Hold both leases for a read; not at once after one that was not held."""
+        if time.monotonic() - self._read_at < TOO_SOON_SECONDS:
+            self._too_soon()
+        is_held = self._hold_both()
+        self._read_at = time.monotonic()
+        return is_held
 
     def _hold_both(self) -> bool:
         """Start both leases afresh; waits until a sender under way is done."""
-        seconds = self._lease.link.client_poll_timeout + MARGIN_SECONDS
-        while leases.keep(self._lease):
-            if leases.block_senders(self._lease.session_id, self._send_token, seconds):
+        while True:
+            started = time.monotonic()
+            if not leases.keep(self._lease):
+                return False
+            is_alone = leases.block_senders(
+                self._lease.session_id, self._send_token, self._lease.seconds
+            )
+            if is_alone and time.monotonic() - started < STALE_SECONDS:
                 return True
             time.sleep(LEASE_WAIT_SECONDS)
-        return False
 
     def _store(self, reading: Reading) -> Lease | None:
         effect = _with_recovery_noted(

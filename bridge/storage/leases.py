@@ -23,6 +23,8 @@ from bridge.storage.sql import Statement, columns, from_now
 # How much longer than Salesforce may hold a read its lease lasts. A read's own
 # deadline lies in between, so that no read outlives the lease it began under.
 MARGIN_SECONDS = 3
+# A lease that has waited so long for its read is started afresh first.
+STALE_SECONDS = 1.5
 # Longer than one call. Where a holder is slower all the same, the next one repeats
 # its number, which Salesforce does not take twice.
 SENDING_SECONDS = 7

@@ -45,6 +45,10 @@ from bridge.outbound.calls import Call
 
 Json = Mapping[str, Any]
 
+# So soon after `hold` a read is written, or not at all: it is held from then on, and
+# is to end within its lease.
+READ_WITHIN_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Customer:
@@ -89,7 +93,8 @@ class Recovery(Protocol):
         """Return all that has changed, to be stored in one transaction.
 
         `hold` starts both leases afresh, before each read, and says whether they are
-        still ours; where not, None is returned. `failed` waits before another try.
+        still ours; where not, None is returned. The read is written within
+        `READ_WITHIN_SECONDS` of that. `failed` waits before another try.
         """
 
 

@@ -9,6 +9,7 @@ Source: Chat REST API Developer Guide, status code 503 and "ReconnectSession".
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +17,9 @@ from bridge.domain.errors import Gone, Moved, Refused, UpstreamError
 from bridge.domain.events import Arrived, Event, Present, Said
 from bridge.domain.links import Cursor, Link
 from bridge.domain.readings import Known, Reading
+from bridge.outbound.calls import Call
 from bridge.telemetry import metrics
+from bridge.upstreams.base import READ_WITHIN_SECONDS
 from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.client import PATIENCE_SECONDS, LiveAgentClient
 from bridge.upstreams.liveagent.errors import MethodRefused
@@ -81,11 +84,7 @@ class LiveAgentRecovery:
         events: tuple[protocol.Event, ...] = ()
         while hold():
             try:
-                batch = self._client.messages(
-                    link,
-                    ack=cursor.ack,
-                    hold=link.client_poll_timeout + PATIENCE_SECONDS,
-                )
+                batch = self._poll(link, cursor.ack)
             except Gone:
                 if not events:
                     raise
@@ -107,6 +106,11 @@ class LiveAgentRecovery:
                         return None
                     return self._reading(link, cursor, answer, events, lines, known)
         return None
+
+    def _poll(self, link: Link, ack: int) -> protocol.Batch | None:
+        hold, now = link.client_poll_timeout + PATIENCE_SECONDS, time.monotonic()
+        call = Call(now + hold, begin_by=now + READ_WITHIN_SECONDS)
+        return self._client.messages(link, ack=ack, hold=hold, call=call)
 
     def _resync(
         self,
