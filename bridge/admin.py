@@ -30,20 +30,20 @@ else:
 
 # What the links of the list may ask of a column.
 LOOKUPS = {"", "exact", "isnull", "gte", "lt", "year", "month", "day"}
-LONGEST_ID = 18  # digits
+MAX_ID_DIGITS = 18
 
 admin.site.site_header = admin.site.site_title = "Liveagent API"
 admin.site.index_title = _("Chats")
 admin.site.enable_nav_sidebar = False
 admin.site.site_url = None  # there is no other page to view
-LONGEST_SHOWN = 40  # characters in a column of the list; a line_id of LINE's has 33
+MAX_SHOWN = 40  # characters in a column of the list; a line_id of LINE's has 33
 
 
 def _shown(text: str) -> str:
     """Return a text that leaves room for the other columns; the whole is its title."""
-    if len(text) <= LONGEST_SHOWN:
+    if len(text) <= MAX_SHOWN:
         return text
-    return format_html('<span title="{}">{}…</span>', text, text[: LONGEST_SHOWN - 1])
+    return format_html('<span title="{}">{}…</span>', text, text[: MAX_SHOWN - 1])
 
 
 @admin.display(description=_("LINE id"), ordering="line_id")
@@ -114,7 +114,7 @@ class SessionAdmin(ModelAdmin):
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Refuse what nobody can have chosen on this page."""
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        if not all(each.isdecimal() and len(each) <= LONGEST_ID for each in chosen):
+        if not all(each.isdecimal() and len(each) <= MAX_ID_DIGITS for each in chosen):
             raise BadRequest("no chat has such an id")
         try:
             return super().changelist_view(request, *args, **kwargs)

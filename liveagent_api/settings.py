@@ -80,7 +80,7 @@ def _database() -> dict[str, object]:
     given = config.get("OPTIONS") or {}
     assert isinstance(given, dict)
     config["OPTIONS"] = {**ours, **given}
-    # The database threads keep their connections; see bridge/database.py.
+    # The database threads keep their connections; see bridge/storage/database.py.
     config["CONN_MAX_AGE"] = None
     return config
 

@@ -16,10 +16,9 @@ from bridge.chats.waiting import LOOK_AGAIN_SECONDS, wait_until_told
 from bridge.domain.errors import UpstreamError
 from bridge.domain.states import Reason, State
 from bridge.domain.timeline import EndedBy
-from bridge.storage import ending, leases, notifications
-from bridge.storage import opening as claims
+from bridge.storage import claims, ending, leases, notifications
+from bridge.storage.claims import Claim
 from bridge.storage.leases import new_token
-from bridge.storage.opening import Claim
 from bridge.storage.summary import ChatSummary
 from bridge.telemetry import logs
 from bridge.upstreams.base import Customer

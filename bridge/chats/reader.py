@@ -26,8 +26,7 @@ from bridge.domain.states import Reason, State
 from bridge.domain.timeline import EndedBy
 from bridge.outbound.backoff import Backoff
 from bridge.outbound.calls import Call
-from bridge.storage import ending, leases, readings, timeline
-from bridge.storage import recovery as moves
+from bridge.storage import ending, leases, moves, readings, timeline
 from bridge.storage.leases import STALE_SECONDS, Lease, new_token
 from bridge.telemetry import logs, metrics
 from bridge.upstreams.base import READ_WITHIN_SECONDS, Feed, Recovery

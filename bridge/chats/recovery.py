@@ -16,8 +16,7 @@ from bridge.domain.errors import Gone, NoAnswer, UpstreamError
 from bridge.domain.readings import Reading
 from bridge.domain.timeline import Kind, Note
 from bridge.outbound.backoff import Backoff
-from bridge.storage import leases, readings, timeline
-from bridge.storage import recovery as moves
+from bridge.storage import leases, moves, readings, timeline
 from bridge.storage.leases import STALE_SECONDS, Lease, new_token
 from bridge.upstreams.base import Recovery
 

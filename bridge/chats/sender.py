@@ -25,10 +25,10 @@ from bridge.storage import (
     customer_messages,
     ending,
     leases,
+    moves,
     notifications,
     timeline,
 )
-from bridge.storage import recovery as moves
 from bridge.storage.customer_messages import Outgoing
 from bridge.storage.leases import new_token
 from bridge.telemetry import logs

@@ -72,7 +72,7 @@ class Deployment:
     """All of it, each by the state of the chats."""
 
     chats: dict[str, Chats]
-    undelivered: dict[str, Messages]
+    unfetched: dict[str, Messages]
     unsent: dict[str, Messages]
 
 
@@ -99,9 +99,9 @@ def open_chats() -> dict[str, Chats]:
 @in_database_stepwise
 def look() -> Deployment:
     """Count chats and messages, in three cheap statements."""
-    undelivered = AgentMessage.objects.all()
+    unfetched = AgentMessage.objects.all()
     unsent = CustomerMessage.objects.filter(sent_at=None)
-    return Deployment(open_chats(), _messages(undelivered), _messages(unsent))
+    return Deployment(open_chats(), _messages(unfetched), _messages(unsent))
 
 
 def _messages(rows: QuerySet[Any]) -> dict[str, Messages]:
@@ -129,7 +129,7 @@ class DeploymentCollector(Collector):
         yield from _of_messages(
             "undelivered_words",
             "agents' words that no bot has fetched",
-            now.undelivered,
+            now.unfetched,
         )
         yield from _of_messages(
             "unsent_words",

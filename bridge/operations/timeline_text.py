@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from bridge.domain.states import Reason
 from bridge.domain.timeline import LAST_KINDS, EndedBy, Facts, Kind
 from bridge.models import Session, TimelineEvent
-from bridge.storage.timeline import MOST
+from bridge.storage.timeline import MAX_EVENTS
 
 # How a line is coloured; the ends that nobody wanted stand out.
 PLAIN, GOOD, BAD, END, BAD_END = "plain", "good", "bad", "end", "end bad"
@@ -122,7 +122,7 @@ def lines(session: Session, events: list[TimelineEvent]) -> Iterator[Line]:
     for event in events:
         yield _line(session, event)
         counted += event.kind not in LAST_KINDS
-        if counted == MOST and event.kind not in LAST_KINDS:
+        if counted == MAX_EVENTS and event.kind not in LAST_KINDS:
             yield Line(None, "", gettext("What came next was too much to be kept"))
 
 

@@ -36,9 +36,9 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 ANSWER_TIMEOUT_SECONDS = 4.0
-LONGEST_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
+MAX_CALL_SECONDS = CONNECT_TIMEOUT_SECONDS + ANSWER_TIMEOUT_SECONDS
 # Far more than any answer has, and little enough for a process with many chats.
-LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 
 NO_CONTENT = 204
@@ -106,7 +106,7 @@ class Caller:
         """Return the answer, after `check` has raised what its status means.
 
         `call` lets another thread end it, and says by when it is over; otherwise that
-        is `LONGEST_CALL_SECONDS` if `timeout` is the usual. Raises TransportError.
+        is `MAX_CALL_SECONDS` if `timeout` is the usual. Raises TransportError.
         """
         deadline = time.monotonic() + CONNECT_TIMEOUT_SECONDS + request.timeout
         with self._noted(request) as note:
@@ -234,7 +234,7 @@ def _whole(response: requests.Response) -> bytes:
     for chunk in response.iter_content(CHUNK_BYTES):
         chunks.append(chunk)
         size += len(chunk)
-        if size > LARGEST_ANSWER_BYTES:
+        if size > MAX_ANSWER_BYTES:
             raise AnswerTooLarge("the answer is larger than any should be")
     return b"".join(chunks)
 

@@ -22,7 +22,7 @@ from urllib3.poolmanager import PoolManager
 from urllib3.util.retry import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
-from bridge.outbound import names
+from bridge.outbound import dns
 from bridge.outbound.calls import Call, current_call
 
 # Kept idle connections per host; with one poll a chat this is a number of chats.
@@ -53,7 +53,7 @@ class _Connection(HTTPConnection):
         """Connect to the first address that answers, each within the time-out."""
         failure: Exception = NewConnectionError(self, "no address")
         try:
-            for found in names.addresses(self._dns_host, self.port, self.timeout):
+            for found in dns.addresses(self._dns_host, self.port, self.timeout):
                 try:
                     return self._dial(*found)
                 except TimeoutError:

@@ -28,7 +28,7 @@ from django.db import connection, transaction
 from django.db.utils import InterfaceError, InternalError, OperationalError
 
 from bridge.domain.errors import DatabaseUnavailable
-from bridge.storage.bounds import LOCK_SECONDS, bound_this_thread
+from bridge.storage.timeouts import LOCK_SECONDS, bound_this_thread
 from bridge.telemetry import metrics
 
 P = ParamSpec("P")

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from django.db import connection
 
-from bridge.storage.bounds import bound_this_thread
 from bridge.storage.database import in_database_stepwise
+from bridge.storage.timeouts import bound_this_thread
 from bridge.telemetry import process
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from bridge.storage.sql import Statement
 
 logger = logging.getLogger(__name__)
 
-MOST = 200  # notes of one chat; of its end there is always room for one
+MAX_EVENTS = 200  # notes of one chat; of its end there is always room for one
 
 INSERT = """
     INSERT INTO bridge_sessionevent (session_id, kind, facts, at)
@@ -60,7 +60,7 @@ def in_json(notes: Sequence[Note]) -> str:
         [
             {
                 "kind": note.kind,
-                "most": None if note.kind in LAST_KINDS else MOST,
+                "most": None if note.kind in LAST_KINDS else MAX_EVENTS,
                 "facts": {
                     name: value
                     for name, value in note.facts.items()

@@ -13,7 +13,7 @@ from bridge.storage.agent_messages import bot_absence_margin
 from bridge.storage.database import in_database_stepwise
 from bridge.storage.sql import from_now
 
-MOST_AT_ONCE = 200  # chats of one look; other processes leave some to us
+MAX_AT_ONCE = 200  # chats of one look; other processes leave some to us
 JUST_ENDED_SECONDS = 30.0
 
 
@@ -74,4 +74,4 @@ def awaited_in_vain(line_ids: Collection[str]) -> set[str]:
 
 
 def _some(chats: QuerySet[Session]) -> list[int]:
-    return list(chats.values_list("pk", flat=True)[:MOST_AT_ONCE])
+    return list(chats.values_list("pk", flat=True)[:MAX_AT_ONCE])

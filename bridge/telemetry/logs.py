@@ -44,9 +44,9 @@ EXTRAS = (
     *("request_id", "chat", "method", "resource", "status", "type", "ms"),
     *("error", "trace"),
 )
-LONGEST_MESSAGE = 500  # characters
-MOST_FRAMES = 12  # of one exception, the innermost
-MOST_EXCEPTIONS = 4  # of a chain
+MAX_MESSAGE = 500  # characters
+MAX_FRAMES = 12  # of one exception, the innermost
+MAX_EXCEPTIONS = 4  # of a chain
 
 TOP = str(Path(__file__).resolve().parents[2]) + "/"
 PACKAGES = "/site-packages/"
@@ -126,10 +126,10 @@ def _message(record: logging.LogRecord) -> str:
     """
     try:
         if _is_ours(record):
-            return record.getMessage()[:LONGEST_MESSAGE]
+            return record.getMessage()[:MAX_MESSAGE]
         if isinstance(record.args, tuple) and record.args:
             safe = tuple(map(_harmless, record.args))
-            return (str(record.msg) % safe)[:LONGEST_MESSAGE]
+            return (str(record.msg) % safe)[:MAX_MESSAGE]
     except Exception:  # its arguments do not fit its format
         return f"(malformed: {record.module}:{record.lineno})"
     return f"(not shown: {record.module}:{record.lineno})"
@@ -165,7 +165,7 @@ def error_of(exc: BaseException) -> dict[str, Any]:
 def _chain(exc: BaseException) -> Iterator[BaseException]:
     """Yield an exception, then what it was raised from or during."""
     each: BaseException | None = exc
-    for _ in range(MOST_EXCEPTIONS):
+    for _ in range(MAX_EXCEPTIONS):
         if each is None:
             return
         yield each
@@ -175,7 +175,7 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _places(exc: BaseException) -> Iterator[str]:
-    frames = list(walk_tb(exc.__traceback__))[-MOST_FRAMES:]
+    frames = list(walk_tb(exc.__traceback__))[-MAX_FRAMES:]
     yield _name(type(exc))
     for frame, line in reversed(frames):
         yield _place(frame.f_code, line)

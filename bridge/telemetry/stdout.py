@@ -13,7 +13,7 @@ from collections import deque
 
 from gevent.monkey import get_original
 
-MOST_WAITING = 10_000  # pieces of lines, some 3 MB
+MAX_WAITING = 10_000  # pieces of lines, some 3 MB
 # So much is written to a pipe in one go, unmixed with other processes' lines, and
 # there is room for it whenever there is room at all.
 PIECE = select.PIPE_BUF  # bytes
@@ -39,7 +39,7 @@ class Stdout(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record's line, now or when there is room; never waits."""
         line = (self.format(record) + "\n").encode("ascii", "backslashreplace")
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             self._dropped += 1
             return
         self._waiting.extend(line[i : i + PIECE] for i in range(0, len(line), PIECE))

@@ -47,7 +47,7 @@ def unpolled(**fields):
 
 def test_nothing_at_all():
     now = deployment.look()
-    assert now.chats == now.undelivered == now.unsent == {}
+    assert now.chats == now.unfetched == now.unsent == {}
 
 
 def test_open_chats_are_counted_by_state():
@@ -95,12 +95,12 @@ def test_words_are_counted_by_the_state_of_their_chat():
 
     now = deployment.look()
 
-    assert {state: of.count for state, of in now.undelivered.items()} == {
+    assert {state: of.count for state, of in now.unfetched.items()} == {
         "established": 2,
         "ended": 1,
     }
-    assert now.undelivered["established"].oldest == pytest.approx(100, abs=1)
-    assert now.undelivered["ended"].oldest == pytest.approx(5000, abs=1)
+    assert now.unfetched["established"].oldest == pytest.approx(100, abs=1)
+    assert now.unfetched["ended"].oldest == pytest.approx(5000, abs=1)
     assert {state: of.count for state, of in now.unsent.items()} == {
         "established": 1,
         "waiting": 1,

@@ -119,8 +119,8 @@ def test_the_time_since_the_opening(seconds, shown):
 
 
 def test_a_timeline_that_was_cut_says_where():
-    kinds = [Kind.TRANSFERRED] * timeline.MOST + [Kind.ENDED]
+    kinds = [Kind.TRANSFERRED] * timeline.MAX_EVENTS + [Kind.ENDED]
     events = [TimelineEvent(kind=kind, facts={}, at=OPENED) for kind in kinds]
     lines = list(timeline_text.lines(Session(opened_at=OPENED), events))
-    assert [line.at for line in lines].index(None) == timeline.MOST
+    assert [line.at for line in lines].index(None) == timeline.MAX_EVENTS
     assert len(lines) == len(events) + 1

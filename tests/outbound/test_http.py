@@ -10,7 +10,7 @@ import pytest
 
 from bridge.outbound import calls, http
 from bridge.outbound.errors import AnswerTooLarge, CallCancelled, TransportError
-from bridge.outbound.http import LARGEST_ANSWER_BYTES, Caller, Peer, Request
+from bridge.outbound.http import MAX_ANSWER_BYTES, Caller, Peer, Request
 from tests.harness.waiting import until
 from tests.outbound.web_server import ANSWER, PATIENCE
 
@@ -137,7 +137,7 @@ def test_a_request_does_not_print_its_secrets():
 
 @all_framings
 def test_an_answer_of_the_largest_size_is_read(caller, server, framing):
-    server.framing, server.body = framing, b"x" * LARGEST_ANSWER_BYTES
+    server.framing, server.body = framing, b"x" * MAX_ANSWER_BYTES
     assert ask(caller, server).body == server.body
     server.body = ANSWER
     assert ask(caller, server).body == ANSWER
@@ -150,7 +150,7 @@ def test_a_larger_answer_is_a_fault_of_the_server(
     caller, server, outcomes, caplog, framing, status
 ):
     server.framing, server.status = framing, status
-    server.body = b"x" * (LARGEST_ANSWER_BYTES + 2**20)
+    server.body = b"x" * (MAX_ANSWER_BYTES + 2**20)
     with pytest.raises(AnswerTooLarge) as caught:
         ask(caller, server)
     assert isinstance(caught.value, TransportError)
@@ -168,7 +168,7 @@ def test_a_larger_answer_is_a_fault_of_the_server(
 
 @all_framings
 def test_one_byte_more_is_too_large(caller, plain, framing):
-    plain.framing, plain.body = framing, b"x" * (LARGEST_ANSWER_BYTES + 1)
+    plain.framing, plain.body = framing, b"x" * (MAX_ANSWER_BYTES + 1)
     with pytest.raises(AnswerTooLarge):
         ask(caller, plain)
 
@@ -178,11 +178,11 @@ def test_an_answer_without_end_is_not_read_for_long(caller, server, framing):
     server.framing, server.body = framing, itertools.repeat(b"x" * 65536)
     with pytest.raises(AnswerTooLarge):
         ask(caller, server)
-    assert server.written < 4 * LARGEST_ANSWER_BYTES  # the rest is in sockets
+    assert server.written < 4 * MAX_ANSWER_BYTES  # the rest is in sockets
 
 
 def test_an_answer_that_was_packed_small_is_no_way_around(caller, server):
-    server.body = gzip.compress(bytes(16 * LARGEST_ANSWER_BYTES))
+    server.body = gzip.compress(bytes(16 * MAX_ANSWER_BYTES))
     server.headers = {"Content-Encoding": "gzip"}
     tracemalloc.start()
     try:
@@ -191,4 +191,4 @@ def test_an_answer_that_was_packed_small_is_no_way_around(caller, server):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 3 * LARGEST_ANSWER_BYTES
+    assert peak < 3 * MAX_ANSWER_BYTES

@@ -14,7 +14,7 @@ from bridge.outbound.errors import (
     NoAnswerInTime,
     TransportError,
 )
-from bridge.outbound.http import LARGEST_ANSWER_BYTES, Request
+from bridge.outbound.http import MAX_ANSWER_BYTES, Request
 from tests.outbound.test_http import all_framings, refuse
 from tests.outbound.web_server import PATIENCE
 
@@ -159,8 +159,8 @@ def test_who_has_heard_enough_hangs_up(caller, server, feed, outcomes, caplog):
 
 def test_a_stream_may_be_longer_than_any_answer(caller, plain):
     plain.framing = "chunked"
-    plain.body = [bytes(2**20)] * (LARGEST_ANSWER_BYTES // 2**20 + 1)
-    assert sum(map(len, stream(caller, plain))) > LARGEST_ANSWER_BYTES
+    plain.body = [bytes(2**20)] * (MAX_ANSWER_BYTES // 2**20 + 1)
+    assert sum(map(len, stream(caller, plain))) > MAX_ANSWER_BYTES
 
 
 def test_a_stream_that_was_packed_is_unpacked(caller, server):
@@ -180,7 +180,7 @@ def test_a_stream_that_is_refused_says_why(caller, server, outcomes, caplog):
 
 
 def test_a_refusal_has_a_largest_size_too(caller, server):
-    server.status, server.body = 500, bytes(LARGEST_ANSWER_BYTES + 1)
+    server.status, server.body = 500, bytes(MAX_ANSWER_BYTES + 1)
     with pytest.raises(AnswerTooLarge):
         next(stream(caller, server))
 

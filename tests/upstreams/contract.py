@@ -2,7 +2,7 @@
 
 `UpstreamContract` is for a test class of each upstream to inherit. It needs one
 fixture, `salesforce`: a `FarSide`, which is what the upstream talks to. The core is
-held to its own promises by `tests/chats/test_contract.py`.
+held to its own promises by the tests in `tests/chats`.
 """
 
 import time

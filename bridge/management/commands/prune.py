@@ -12,7 +12,7 @@ from bridge.chats import retention
 from bridge.management.database_command import DatabaseCommand
 from bridge.storage.retention import count_ended_before
 
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 
 class Command(DatabaseCommand):
@@ -27,7 +27,7 @@ class Command(DatabaseCommand):
             type=_days,
             required=True,
             metavar="N",
-            help=f"how long ago they ended at least, 1 to {MOST_DAYS}",
+            help=f"how long ago they ended at least, 1 to {MAX_DAYS}",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="count them, remove nothing"
@@ -43,6 +43,6 @@ class Command(DatabaseCommand):
 
 
 def _days(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_DAYS:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_DAYS:
         return int(text)
-    raise ArgumentTypeError(f"write a whole number from 1 to {MOST_DAYS}")
+    raise ArgumentTypeError(f"write a whole number from 1 to {MAX_DAYS}")

@@ -32,10 +32,10 @@ from dataclasses import dataclass
 from bridge.domain.links import Cursor
 from bridge.upstreams.liveagent.protocol import Batch, Event
 
-MOST_DIGESTS = 32
+MAX_DIGESTS = 32
 DIGEST_BYTES = 4
 DIGEST_LENGTH = 6  # of those bytes in base64
-LONGEST_MEMORY = 20 + 1 + MOST_DIGESTS * DIGEST_LENGTH
+MAX_MEMORY = 20 + 1 + MAX_DIGESTS * DIGEST_LENGTH
 
 UNKNOWN, COUNTS_EVENTS, COUNTS_ANSWERS = "?", "e", "a"
 FORM = re.compile(rf"(-?[0-9]{{1,19}})([?ea])((?:[\w-]{{{DIGEST_LENGTH}}})*)", re.ASCII)
@@ -101,7 +101,7 @@ def unread(
         counts = COUNTS_EVENTS
     begin = old if is_again and counts == COUNTS_EVENTS else 0
     before = read if sequence - size <= ack else []
-    digests = [*before, *came[begin:]][-MOST_DIGESTS:]
+    digests = [*before, *came[begin:]][-MAX_DIGESTS:]
     return Unread(tuple(events[begin:]), f"{sequence}{counts}{''.join(digests)}")
 
 

@@ -18,7 +18,7 @@ from bridge.upstreams.liveagent.errors import MalformedAnswer, ServerSwitched
 
 BASE_PATH = "/chat/rest/"
 MESSAGES = "System/Messages"  # the long poll
-LONGEST_POLL_TIMEOUT_SECONDS = 600
+MAX_POLL_TIMEOUT_SECONDS = 600
 SOUND_SECRET = re.compile(rf"[!-~]{{1,{MAX_SECRET_LENGTH}}}")
 CONTACT_LABEL = "ContactLineId"
 
@@ -70,7 +70,7 @@ class Reconnection:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Line:
+class TranscriptEntry:
     """One entry of the transcript that `ChasitorSessionData` brings."""
 
     by_agent: bool
@@ -196,13 +196,13 @@ def read_availability(body: bytes) -> dict[str, bool]:
     raise MalformedAnswer("the answer holds no Availability")
 
 
-def read_transcript(message: Json) -> tuple[Line, ...]:
+def read_transcript(message: Json) -> tuple[TranscriptEntry, ...]:
     """Read the transcript in a `ChasitorSessionData` event, oldest first."""
     entries = message.get("chatMessages")
     if not isinstance(entries, list):
         return ()
     return tuple(
-        Line(
+        TranscriptEntry(
             by_agent=entry["type"] == "Agent",
             name=clean(entry.get("name")),
             text=clean(entry.get("content")),
@@ -247,7 +247,7 @@ def _poll_timeout(value: object) -> int:
     seconds = whole_number(value)
     if seconds is None or seconds < 1:
         return DEFAULT_HOLD_SECONDS
-    return min(seconds, LONGEST_POLL_TIMEOUT_SECONDS)
+    return min(seconds, MAX_POLL_TIMEOUT_SECONDS)
 
 
 def _object(body: bytes) -> Json:

@@ -25,7 +25,7 @@ from bridge.upstreams.liveagent.client import PATIENCE_SECONDS, LiveAgentClient
 from bridge.upstreams.liveagent.errors import MethodRefused
 from bridge.upstreams.liveagent.events import translate
 from bridge.upstreams.liveagent.overlap import read_on
-from bridge.upstreams.liveagent.protocol import Line, Reconnection
+from bridge.upstreams.liveagent.protocol import Reconnection, TranscriptEntry
 from bridge.upstreams.liveagent.transcript import (
     has_arrived,
     last_speaker,
@@ -141,7 +141,7 @@ class LiveAgentRecovery:
         cursor: Cursor,
         answer: Reconnection,
         events: tuple[protocol.Event, ...],
-        transcript: tuple[Line, ...],
+        transcript: tuple[TranscriptEntry, ...],
         known: Callable[[], Known],
     ) -> Reading:
         """Put together what has happened while there was no server."""

@@ -8,11 +8,11 @@ lines of each side are known. Pure.
 from collections.abc import Sequence
 
 from bridge.domain.events import Said
-from bridge.upstreams.liveagent.protocol import Line
+from bridge.upstreams.liveagent.protocol import TranscriptEntry
 
 
 def new_messages(
-    transcript: Sequence[Line], said: Sequence[Said], known: int
+    transcript: Sequence[TranscriptEntry], said: Sequence[Said], known: int
 ) -> tuple[Said, ...]:
     """Return what the agent has said that we do not have.
 
@@ -26,13 +26,13 @@ def new_messages(
     return joined(lines, said)[known:]
 
 
-def has_arrived(transcript: Sequence[Line], text: str, known: int) -> bool:
+def has_arrived(transcript: Sequence[TranscriptEntry], text: str, known: int) -> bool:
     """Whether the customer's `text` is there beyond the first `known` lines."""
     said = [line.text for line in transcript if not line.by_agent]
     return text in said[known:]
 
 
-def last_speaker(transcript: Sequence[Line]) -> str | None:
+def last_speaker(transcript: Sequence[TranscriptEntry]) -> str | None:
     """Return the agent who spoke last; None when none has.
 
     `ChatEstablished` may have been lost together with the old server.

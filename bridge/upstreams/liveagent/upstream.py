@@ -19,7 +19,7 @@ from bridge.domain.states import Ending
 from bridge.outbound.backoff import Backoff
 from bridge.outbound.calls import Call
 from bridge.outbound.errors import TransportError
-from bridge.outbound.http import LONGEST_CALL_SECONDS
+from bridge.outbound.http import MAX_CALL_SECONDS
 from bridge.upstreams.base import Customer
 from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.client import (
@@ -209,6 +209,6 @@ def _repeated(call: Callable[[], R], deadline: float) -> R:
         try:
             return call()
         except (TransportError, ServerFault):
-            if time.monotonic() + LONGEST_CALL_SECONDS > deadline:
+            if time.monotonic() + MAX_CALL_SECONDS > deadline:
                 raise
             pause()

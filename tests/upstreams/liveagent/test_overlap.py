@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.upstreams.liveagent.overlap import LONGEST_MEMORY, MOST_DIGESTS, unread
+from bridge.upstreams.liveagent.overlap import MAX_DIGESTS, MAX_MEMORY, unread
 from bridge.upstreams.liveagent.protocol import Event
 
 FIRST_ACK = -1
@@ -155,8 +155,8 @@ def test_the_memory_stays_short_and_tells_nothing(client: Client):
     client.ack = 2**63 - 3
     client.memory = str(client.ack) + client.memory[2:]
     client.read("秘密 秘密", 2**63 - 1)
-    assert len(client.memory) <= LONGEST_MEMORY
-    assert len(set(client.memory)) > MOST_DIGESTS // 2
+    assert len(client.memory) <= MAX_MEMORY
+    assert len(set(client.memory)) > MAX_DIGESTS // 2
     other = unread(
         [event("秘密")], size=1, sequence=0, ack=-1, memory="", secret="another"
     )

@@ -5,7 +5,11 @@ import pytest
 from bridge.domain.effects import apply
 from bridge.domain.events import Present, Said
 from bridge.domain.states import Standing, State
-from bridge.upstreams.liveagent.protocol import Line, read_batch, read_transcript
+from bridge.upstreams.liveagent.protocol import (
+    TranscriptEntry,
+    read_batch,
+    read_transcript,
+)
 from bridge.upstreams.liveagent.transcript import (
     has_arrived,
     joined,
@@ -15,12 +19,12 @@ from bridge.upstreams.liveagent.transcript import (
 from tests.samples import sample
 
 TRANSCRIPT = (
-    Line(by_agent=True, name="山本", text="はい"),
-    Line(by_agent=False, name="花子", text="a"),
-    Line(by_agent=False, name="花子", text="b"),
-    Line(by_agent=True, name="佐藤", text="はい"),
-    Line(by_agent=True, name="佐藤", text="では"),
-    Line(by_agent=False, name="花子", text="a"),
+    TranscriptEntry(by_agent=True, name="山本", text="はい"),
+    TranscriptEntry(by_agent=False, name="花子", text="a"),
+    TranscriptEntry(by_agent=False, name="花子", text="b"),
+    TranscriptEntry(by_agent=True, name="佐藤", text="はい"),
+    TranscriptEntry(by_agent=True, name="佐藤", text="では"),
+    TranscriptEntry(by_agent=False, name="花子", text="a"),
 )
 
 
@@ -31,22 +35,24 @@ def words(*texts):
 def test_transcript_holds_what_both_sides_said():
     (event,) = read_batch(sample("Messages/200_session_data")).events
     assert read_transcript(event.message) == (
-        Line(by_agent=False, name="花子", text="もしもし"),
-        Line(by_agent=True, name="山本", text="はい"),
-        Line(by_agent=True, name="佐藤", text="代わりました"),
+        TranscriptEntry(by_agent=False, name="花子", text="もしもし"),
+        TranscriptEntry(by_agent=True, name="山本", text="はい"),
+        TranscriptEntry(by_agent=True, name="佐藤", text="代わりました"),
     )
 
 
 def test_transcript_of_wrong_types():
     line = {"type": "Agent", "name": 7, "content": None}
     message = {"chatMessages": [None, 7, [], {}, {"type": "Else"}, line]}
-    assert read_transcript(message) == (Line(True, "", ""),)
+    assert read_transcript(message) == (TranscriptEntry(True, "", ""),)
     for entries in (None, {}, "x", 7):
         assert read_transcript({"chatMessages": entries}) == ()
 
 
 def agent_said(*texts):
-    return tuple(Line(by_agent=True, name="山本", text=text) for text in texts)
+    return tuple(
+        TranscriptEntry(by_agent=True, name="山本", text=text) for text in texts
+    )
 
 
 @pytest.mark.parametrize(

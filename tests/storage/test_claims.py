@@ -4,7 +4,7 @@ import pytest
 
 from bridge.domain.errors import TemporarilyUnavailable
 from bridge.models import Session
-from bridge.storage import opening
+from bridge.storage import claims
 from bridge.storage.database import in_database
 from bridge.storage.sql import Result
 
@@ -12,14 +12,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def claim(token=1):
-    return opening.claim("U1", "", token, "liveagent")
+    return claims.claim("U1", "", token, "liveagent")
 
 
 def test_one_opens_and_all_others_wait():
     ours = claim(1)
     theirs = claim(2)
     assert ours.is_ours
-    assert theirs == opening.Claim(ours.session_id, False)
+    assert theirs == claims.Claim(ours.session_id, False)
     assert claim(1) == ours  # carried out twice, as after a broken connection
 
 
@@ -30,13 +30,13 @@ def test_a_chat_that_ends_in_this_instant_is_not_waited_for_without_end(
 ):
     """The row that was in the way is gone when it is looked for."""
     settings.MAX_OPEN_CHATS = limit
-    sound, calls = opening.CLAIM, []
+    sound, calls = claims.CLAIM, []
 
     def ended_at_once(**parameters):
         calls.append(parameters)
         return Result([], 0) if len(calls) <= times else sound(**parameters)
 
-    monkeypatch.setattr(opening, "CLAIM", ended_at_once)
+    monkeypatch.setattr(claims, "CLAIM", ended_at_once)
     if times == 2:
         assert claim().is_ours
     else:

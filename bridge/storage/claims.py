@@ -16,7 +16,7 @@ from bridge.storage.database import in_database, in_database_stepwise
 from bridge.storage.sql import Script, Statement, assignments
 
 LEASE_SECONDS = 15
-MOST_TRIES = 3
+MAX_TRIES = 3
 
 # An acknowledgement that a bot had for older chats is good for the new one, also where
 # these have been removed: see `agent_messages.IS_KNOWN`.
@@ -90,7 +90,7 @@ def claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim |
 
 @in_database_stepwise
 def _claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim:
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         row = CLAIM(
             line_id=line_id,
             display_name=display_name,
