@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from bridge.domain.errors import DatabaseUnavailable
-from bridge.operations import tables
+from bridge.operations import readiness
 
 
 class DatabaseCommand(BaseCommand):
@@ -14,7 +14,7 @@ class DatabaseCommand(BaseCommand):
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Look at the database first."""
         try:
-            if not tables.are_migrated():
+            if not readiness.are_migrated():
                 raise CommandError("the tables are missing: run manage.py migrate")
             return super().execute(*args, **options)
         except DatabaseUnavailable as exc:

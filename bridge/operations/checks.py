@@ -38,35 +38,32 @@ SUFFIX_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 GENERATE = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 
-@register(Tags.security, deploy=True)
-def check_bridge_token(**kwargs: Any) -> list[CheckMessage]:
+security = register(Tags.security, deploy=True)
+
+
+@security
+def check_bridge_token(**kwargs: Any) -> Iterator[CheckMessage]:
     """W001: anybody may call. W008: a token can be guessed."""
-    tokens = settings.BRIDGE_TOKENS
-    if not tokens:
-        return [
-            Warning(
-                "BRIDGE_TOKEN is not set: whoever finds the service can use it.",
-                hint=f"Set BRIDGE_TOKEN to what this prints: {GENERATE}",
-                id="bridge.W001",
-            )
-        ]
-    if any(_is_weak(token) for token in tokens):
-        return [
-            Warning(
-                "BRIDGE_TOKEN holds a token that is short or repeats itself.",
-                hint=f"Set each token to what this prints: {GENERATE}",
-                id="bridge.W008",
-            )
-        ]
-    return []
+    if not settings.BRIDGE_TOKENS:
+        yield Warning(
+            "BRIDGE_TOKEN is not set: whoever finds the service can use it.",
+            hint=f"Set BRIDGE_TOKEN to what this prints: {GENERATE}",
+            id="bridge.W001",
+        )
+    if any(map(_is_weak, settings.BRIDGE_TOKENS)):
+        yield Warning(
+            "BRIDGE_TOKEN holds a token that is short or repeats itself.",
+            hint=f"Set each token to what this prints: {GENERATE}",
+            id="bridge.W008",
+        )
 
 
 def _is_weak(token: str) -> bool:
     return len(token) < SHORTEST_TOKEN or len(set(token)) < FEWEST_DIFFERENT
 
 
-@register(Tags.security, deploy=True)
-def check_ssl(**kwargs: Any) -> list[CheckMessage]:
+@security
+def check_ssl(**kwargs: Any) -> Iterator[CheckMessage]:
     """W002: chats and passwords may travel as plain http."""
     needed = (
         settings.SECURE_SSL_REDIRECT,
@@ -74,34 +71,28 @@ def check_ssl(**kwargs: Any) -> list[CheckMessage]:
         settings.SESSION_COOKIE_SECURE,
         settings.CSRF_COOKIE_SECURE,
     )
-    if all(needed):
-        return []
-    return [
-        Warning(
+    if not all(needed):
+        yield Warning(
             "SSL is off: plain http is served, and the admin's cookies go over it.",
             hint="Set SSL=True, behind a router that sets X-Forwarded-Proto itself.",
             id="bridge.W002",
         )
-    ]
 
 
-@register(Tags.security, deploy=True)
-def check_host(**kwargs: Any) -> list[CheckMessage]:
+@security
+def check_host(**kwargs: Any) -> Iterator[CheckMessage]:
     """W003: every Host header is taken."""
-    if "*" not in settings.ALLOWED_HOSTS:
-        return []
-    return [
-        Warning(
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Warning(
             "HOST is not set or is *: requests for any host name are answered.",
             hint="Set HOST to the name under which the service is called, "
             "such as my-bridge-0123456789ab.herokuapp.com.",
             id="bridge.W003",
         )
-    ]
 
 
-@register(Tags.security, deploy=True)
-def check_liveagent_host(**kwargs: Any) -> list[CheckMessage]:
+@security
+def check_liveagent_host(**kwargs: Any) -> Iterator[CheckMessage]:
     """W004: plain http to elsewhere. W005: not Salesforce's.
 
     A stand-in on this machine needs no TLS, but in a deployment it is worth a word
@@ -109,25 +100,19 @@ def check_liveagent_host(**kwargs: Any) -> list[CheckMessage]:
     """
     address = urlsplit(settings.LIVEAGENT_HOST)
     name = address.hostname or ""
-    found: list[CheckMessage] = []
     if address.scheme == "http" and not _is_loopback(name):
-        found.append(
-            Warning(
-                "LIVEAGENT_HOST is plain http: chats can be read on the way.",
-                hint="Set LIVEAGENT_HOST without http://, which makes it https.",
-                id="bridge.W004",
-            )
+        yield Warning(
+            "LIVEAGENT_HOST is plain http: chats can be read on the way.",
+            hint="Set LIVEAGENT_HOST without http://, which makes it https.",
+            id="bridge.W004",
         )
     if not is_salesforces(name):
-        found.append(
-            Warning(
-                "LIVEAGENT_HOST is not one of Salesforce's chat servers.",
-                hint="Set LIVEAGENT_HOST to the Chat API endpoint that Setup shows "
-                "in Chat Settings, such as d.la1-c1-xxx.salesforceliveagent.com.",
-                id="bridge.W005",
-            )
+        yield Warning(
+            "LIVEAGENT_HOST is not one of Salesforce's chat servers.",
+            hint="Set LIVEAGENT_HOST to the Chat API endpoint that Setup shows "
+            "in Chat Settings, such as d.la1-c1-xxx.salesforceliveagent.com.",
+            id="bridge.W005",
         )
-    return found
 
 
 def _is_loopback(name: str) -> bool:
@@ -137,17 +122,13 @@ def _is_loopback(name: str) -> bool:
         return name == "localhost"
 
 
-@register(Tags.security, deploy=True)
-def check_salesforce_ids(**kwargs: Any) -> list[CheckMessage]:
+@security
+def check_salesforce_ids(**kwargs: Any) -> Iterator[CheckMessage]:
     """W006: the id of something else. W007: an id that was copied wrongly.
 
     Ids of another length or with other characters never come so far: the settings
     refuse them at start.
     """
-    return list(_salesforce_ids())
-
-
-def _salesforce_ids() -> Iterator[CheckMessage]:
     for name, prefix in PREFIXES.items():
         value = getattr(settings, name)
         if not value.startswith(prefix):
@@ -179,16 +160,13 @@ def suffix_of(short_id: str) -> str:
 
 
 @register(Tags.database, Tags.security, deploy=True)
-def check_database(**kwargs: Any) -> list[CheckMessage]:
+def check_database(**kwargs: Any) -> Iterator[CheckMessage]:
     """E001: chats on a disk that is thrown away at each restart."""
     is_sqlite = str(settings.DATABASES["default"]["ENGINE"]).endswith("sqlite3")
-    if not (is_sqlite and "DYNO" in os.environ):
-        return []
-    return [
-        Error(
+    if is_sqlite and "DYNO" in os.environ:
+        yield Error(
             "The database is SQLite on a Heroku dyno, whose disk does not last.",
             hint="Set DATABASE_URL to a PostgreSQL: "
             "heroku addons:create heroku-postgresql:essential-0",
             id="bridge.E001",
         )
-    ]

@@ -5,13 +5,16 @@ unreachable Salesforce is neither, and is not called. The answer is there in a f
 seconds whatever has broken.
 """
 
+import functools
 from dataclasses import dataclass
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from bridge.chats import shutdown
 from bridge.domain.errors import DatabaseUnavailable
-from bridge.operations import deployment, tables
+from bridge.operations import deployment
 from bridge.operations.singleflight import SingleFlight
 from bridge.storage.database import in_database_stepwise
 from bridge.telemetry import process
@@ -50,8 +53,21 @@ def _look_at_database() -> Readiness:
 
 
 @in_database_stepwise
+def are_migrated() -> bool:
+    """Whether all migrations have run; others may have, of newer code."""
+    applied = MigrationRecorder(connection).applied_migrations()
+    return _newest_migrations() <= applied.keys()
+
+
+@functools.cache
+def _newest_migrations() -> frozenset[tuple[str, str]]:
+    """Return what this code's last migrations are, an app and a name each."""
+    return frozenset(MigrationLoader(None).graph.leaf_nodes())
+
+
+@in_database_stepwise
 def _look() -> Readiness:
-    if not tables.are_migrated():
+    if not are_migrated():
         return Readiness((UNMIGRATED,))
     open_chats = deployment.open_chats().values()
     return Readiness(unanswered_chats=sum(of.unanswered for of in open_chats))

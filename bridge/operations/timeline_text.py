@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bridge.domain.states import Reason
-from bridge.domain.timeline import LAST_KINDS, EndedBy, Facts, Kind
+from bridge.domain.timeline import LAST_KINDS, EndedBy, Fact, Facts, Kind
 from bridge.models import Session, TimelineEvent
 from bridge.storage.timeline import MAX_EVENTS
 
@@ -23,6 +23,7 @@ WANTED_ENDS = frozenset({Reason.AGENT, Reason.CLIENT})
 
 SENTENCES: dict[str, tuple[str, Promise]] = {
     Kind.TAKEN: (PLAIN, _("Salesforce took the request")),
+    Kind.QUEUE_MOVED: (PLAIN, _("At the head of the queue")),
     Kind.AGENT_JOINED: (GOOD, _("An agent joined")),
     Kind.TRANSFERRED: (GOOD, _("The chat was transferred to another agent")),
     Kind.AGENT_LEFT: (BAD, _("The agent was disconnected")),
@@ -39,6 +40,11 @@ SENTENCES: dict[str, tuple[str, Promise]] = {
     Kind.FAREWELL_SAID: (PLAIN, _("Salesforce was told of the end")),
     Kind.FAREWELL_FAILED: (BAD, _("Salesforce could not be told of the end")),
 }
+PLACES: dict[str, Promise] = {
+    Kind.TAKEN: _("Salesforce took the request: number %(position)s in the queue"),
+    Kind.QUEUE_MOVED: _("Number %(position)s in the queue"),
+}
+NOT_OPENED = _("The chat could not be opened at Salesforce")
 ENDS: dict[str, Promise] = {
     Reason.AGENT: _("The agent ended the chat"),
     Reason.CLIENT: _("The customer ended the chat"),
@@ -49,40 +55,26 @@ ENDS: dict[str, Promise] = {
     Reason.ERROR: _("Ended by an error"),
 }
 # Where more is known than the reason; the first that fits.
-ENDS_WITH: tuple[tuple[str, Facts, Promise], ...] = (
-    (Reason.CLIENT, {"by": EndedBy.BOT}, _("The customer ended the chat (/close)")),
-    (Reason.CLIENT, {"by": EndedBy.ADMIN}, _("The chat was ended here in the admin")),
-    (Reason.LOST, {"by": EndedBy.OPENER_DIED}, _("The process opening the chat died")),
-    (Reason.LOST, {"status": 403}, _("Salesforce does not know the chat any more")),
-    (
-        Reason.LOST,
-        {"status": 409},
-        _("Salesforce took a poll for a duplicate and ended the chat"),
+ENDS_WITH: dict[tuple[str, str, Fact], Promise] = {
+    (Reason.CLIENT, "by", EndedBy.BOT): _("The customer ended the chat (/close)"),
+    (Reason.CLIENT, "by", EndedBy.ADMIN): _("The chat was ended here in the admin"),
+    (Reason.LOST, "by", EndedBy.OPENER_DIED): _("The process opening the chat died"),
+    (Reason.LOST, "status", 403): _("Salesforce does not know the chat any more"),
+    (Reason.LOST, "status", 409): _(
+        "Salesforce took a poll for a duplicate and ended the chat"
     ),
-    (Reason.ERROR, {"by": EndedBy.DEADLINE}, _("Salesforce did not take it in time")),
-    (
-        Reason.ERROR,
-        {"event": "ChatRequestFail"},
-        _("Salesforce refused the request for a chat"),
+    (Reason.ERROR, "by", EndedBy.DEADLINE): _("Salesforce did not take it in time"),
+    (Reason.ERROR, "event", "ChatRequestFail"): _(
+        "Salesforce refused the request for a chat"
     ),
-    (Reason.ERROR, {"event": "ChatEnded"}, _("Salesforce ended the chat")),
-    (Reason.ERROR, {"event": "AsyncResult"}, _("Salesforce reported an error")),
-    (
-        Reason.ERROR,
-        {"event": "SwitchServer"},
-        _("Salesforce moved the organization to another server"),
+    (Reason.ERROR, "event", "ChatEnded"): _("Salesforce ended the chat"),
+    (Reason.ERROR, "event", "AsyncResult"): _("Salesforce reported an error"),
+    (Reason.ERROR, "event", "SwitchServer"): _(
+        "Salesforce moved the organization to another server"
     ),
-    (
-        Reason.ERROR,
-        {"resource": "System/SessionId"},
-        _("The chat could not be opened at Salesforce"),
-    ),
-    (
-        Reason.ERROR,
-        {"resource": "Chasitor/ChasitorInit"},
-        _("The chat could not be opened at Salesforce"),
-    ),
-)
+    (Reason.ERROR, "resource", "System/SessionId"): NOT_OPENED,
+    (Reason.ERROR, "resource", "Chasitor/ChasitorInit"): NOT_OPENED,
+}
 ERRORS: dict[str, Promise] = {
     "TransportError": _("the connection broke"),
     "Unreachable": _("no connection"),
@@ -144,24 +136,16 @@ def _sentence(kind: str, facts: Facts) -> tuple[str, str]:
     if kind == Kind.ENDED:
         wanted = facts.get("reason") in WANTED_ENDS
         return END if wanted else BAD_END, _end(facts)
-    if kind in {Kind.TAKEN, Kind.QUEUE_MOVED} and facts.get("position"):
-        return PLAIN, _queue(kind) % facts
+    if kind in PLACES and facts.get("position"):
+        return PLAIN, str(PLACES[kind]) % facts
     colour, sentence = SENTENCES.get(kind, (PLAIN, kind))
-    if kind == Kind.QUEUE_MOVED:
-        return colour, gettext("At the head of the queue")
     return colour, str(sentence)
-
-
-def _queue(kind: str) -> str:
-    if kind == Kind.TAKEN:
-        return gettext("Salesforce took the request: number %(position)s in the queue")
-    return gettext("Number %(position)s in the queue")
 
 
 def _end(facts: Facts) -> str:
     reason = str(facts.get("reason"))
-    for ours, particular, sentence in ENDS_WITH:
-        if ours == reason and particular.items() <= facts.items():
+    for (ours, name, value), sentence in ENDS_WITH.items():
+        if ours == reason and facts.get(name) == value:
             return str(sentence)
     return str(ENDS.get(reason, reason))
 

@@ -1,11 +1,4 @@
-"""What happens when no answer comes?
-
-TransportError             the connection broke
-├── Unreachable            … before anything was sent
-├── NoAnswerInTime         our own patience ended; theirs may not have
-├── CallCancelled          we cut the call short ourselves
-└── AnswerTooLarge         more came than we read, and we hung up
-"""
+"""What happens when no answer comes?"""
 
 from bridge.domain.errors import NoAnswer
 from bridge.telemetry.process import CANCELLED

@@ -154,7 +154,7 @@ def database_check(settings, monkeypatch):
         monkeypatch.delenv("DYNO", raising=False)
         if dyno:
             monkeypatch.setenv("DYNO", dyno)
-        return checks.check_database()
+        return list(checks.check_database())
 
     return check
 

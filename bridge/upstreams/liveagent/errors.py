@@ -1,34 +1,16 @@
 """What does Live Agent say when it says no?
 
-    MalformedAnswer            an answer came that cannot be read
-    ServerSwitched             this organisation lives on another host
-    ErrorStatus                an answer came, with a status that says no
-    ├── RequestRefused         4xx that a repetition does not help
-    │   └── MethodRefused      405
-    ├── SessionGone            403: the chat is over
-    ├── DuplicatePoll          409 to a poll: the chat is over
-    ├── OutOfSync              409 to a POST: the sequence was not expected
-    ├── ServerFault            5xx
-    └── AffinityChanged        503: reconnect, then go on
-
 Source: Chat REST API Developer Guide, "Status Codes and Error Responses".
 """
 
-from bridge.domain.errors import (
-    Gone,
-    Moved,
-    NoAnswer,
-    Refused,
-    UpstreamError,
-    WrongNumber,
-)
+from bridge.domain import errors
 
 
-class MalformedAnswer(NoAnswer):
+class MalformedAnswer(errors.NoAnswer):
     """The answer's body is not what the protocol says."""
 
 
-class ServerSwitched(Refused):
+class ServerSwitched(errors.Refused):
     """Salesforce names another host for this organisation."""
 
     def __init__(self, url: str) -> None:
@@ -36,7 +18,7 @@ class ServerSwitched(Refused):
         self.url = url
 
 
-class ErrorStatus(UpstreamError):
+class ErrorStatus(errors.UpstreamError):
     """Salesforce answered with a status that is not a success."""
 
     def __init__(self, resource: str, status: int) -> None:
@@ -45,7 +27,7 @@ class ErrorStatus(UpstreamError):
         self.status = status
 
 
-class RequestRefused(ErrorStatus, Refused):
+class RequestRefused(ErrorStatus, errors.Refused):
     """A 4xx: sending the same again does not help."""
 
 
@@ -53,15 +35,15 @@ class MethodRefused(RequestRefused):
     """405."""
 
 
-class SessionGone(ErrorStatus, Gone):
+class SessionGone(ErrorStatus, errors.Gone):
     """403: Salesforce knows this session no more."""
 
 
-class DuplicatePoll(ErrorStatus, Gone):
+class DuplicatePoll(ErrorStatus, errors.Gone):
     """409 to a poll: another one was open, and Salesforce ended the chat."""
 
 
-class OutOfSync(ErrorStatus, WrongNumber):
+class OutOfSync(ErrorStatus, errors.WrongNumber):
     """409 to a POST: Salesforce expected another sequence number.
 
     `actual` is the number its text names, None where it names none.
@@ -76,9 +58,9 @@ class OutOfSync(ErrorStatus, WrongNumber):
             self.candidates = (actual + 1, actual, actual + 2)
 
 
-class ServerFault(ErrorStatus, NoAnswer):
+class ServerFault(ErrorStatus, errors.NoAnswer):
     """A 5xx other than 503, or a status nobody knows: try again."""
 
 
-class AffinityChanged(ErrorStatus, Moved):
+class AffinityChanged(ErrorStatus, errors.Moved):
     """503: the session moved to another server, or there is an outage."""
