@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable
 
 from bridge.chats import recovery, shutdown
-from bridge.chats.recovery import TOO_SOON_SECONDS
 from bridge.domain.effects import Effect, apply
 from bridge.domain.errors import (
     DatabaseUnavailable,
@@ -29,7 +28,12 @@ from bridge.outbound.calls import Call
 from bridge.storage import ending, leases, moves, readings, timeline
 from bridge.storage.leases import STALE_SECONDS, Lease, new_token
 from bridge.telemetry import logs, metrics
-from bridge.upstreams.base import READ_WITHIN_SECONDS, Feed, Recovery
+from bridge.upstreams.base import (
+    READ_WITHIN_SECONDS,
+    TOO_SOON_SECONDS,
+    Feed,
+    Recovery,
+)
 from bridge.upstreams.registry import upstream
 
 logger = logging.getLogger(__name__)
@@ -207,9 +211,13 @@ class Reader:
             return self._after_failure(lease, exc)
         self._failures.reset()
         self._outage.over()
+        came_soon = time.monotonic() - self._asked_at < TOO_SOON_SECONDS
+        if (reading is None or not reading.events) and came_soon:
+            self._nothings()  # Salesforce did not wait for anything to come
+        else:
+            self._nothings.reset()
         if reading is None or (reading.cursor == lease.cursor and not reading.events):
-            return self._after_nothing(lease)
-        self._nothings.reset()
+            return self._extended(lease)
         return self._store(lease, reading)
 
     def _read(self, lease: Lease) -> Reading | None:
@@ -240,12 +248,8 @@ class Reader:
             self._failures()
         return self._renewed(lease)
 
-    def _after_nothing(self, lease: Lease) -> Lease | None:
-        """Read on; not at once where Salesforce did not wait for anything to come."""
-        if time.monotonic() - self._asked_at < TOO_SOON_SECONDS:
-            self._nothings()
-        else:
-            self._nothings.reset()
+    def _extended(self, lease: Lease) -> Lease | None:
+        """Start the lease afresh after a read that brought nothing."""
         started = time.monotonic()
         extended = leases.extend(lease)
         self._leased_at = started

@@ -18,13 +18,11 @@ from bridge.domain.timeline import Kind, Note
 from bridge.outbound.backoff import Backoff
 from bridge.storage import leases, moves, readings, timeline
 from bridge.storage.leases import STALE_SECONDS, Lease, new_token
-from bridge.upstreams.base import Recovery
+from bridge.upstreams.base import TOO_SOON_SECONDS, Recovery
 
 logger = logging.getLogger(__name__)
 
 LEASE_WAIT_SECONDS = 0.2
-# What brings nothing sooner than this was not waited for; the next read is.
-TOO_SOON_SECONDS = 0.75
 
 
 def recover(lease: Lease, recovery: Recovery) -> Lease | None:

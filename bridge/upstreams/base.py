@@ -48,6 +48,8 @@ Json = Mapping[str, Any]
 # So soon after `hold` a read is written, or not at all: it is held from then on, and
 # is to end within its lease.
 READ_WITHIN_SECONDS = 1.0
+# What a read brings sooner than this was not waited for.
+TOO_SOON_SECONDS = 0.75
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from bridge.outbound.backoff import Backoff
 from bridge.outbound.calls import Call
 from bridge.outbound.errors import TransportError
 from bridge.outbound.http import MAX_CALL_SECONDS
-from bridge.upstreams.base import Customer
+from bridge.upstreams.base import TOO_SOON_SECONDS, Customer
 from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.client import (
     PATIENCE_SECONDS,
@@ -34,7 +34,7 @@ from bridge.upstreams.liveagent.errors import (
 from bridge.upstreams.liveagent.events import translate
 from bridge.upstreams.liveagent.hosts import may_follow
 from bridge.upstreams.liveagent.overlap import read_on
-from bridge.upstreams.liveagent.protocol import NewSession
+from bridge.upstreams.liveagent.protocol import Batch, Event, NewSession
 from bridge.upstreams.liveagent.recovery import LiveAgentRecovery
 
 logger = logging.getLogger(__name__)
@@ -181,9 +181,11 @@ class LiveAgentFeed:
         self._client = client
         self._link = link
         self._secret = secret
+        self._unnumbered: tuple[Event, ...] = ()
 
     def next(self, cursor: Cursor, call: Call) -> Reading | None:
         """Poll once, acknowledging what is stored."""
+        asked_at = time.monotonic()
         batch = self._client.messages(
             self._link,
             ack=cursor.ack,
@@ -195,8 +197,23 @@ class LiveAgentFeed:
         if batch.sequence is not None and batch.sequence <= cursor.ack:
             logger.info("an answer came again")
             return None
+        came_soon = time.monotonic() - asked_at < TOO_SOON_SECONDS
+        batch = replace(batch, events=self._unsaid(batch, came_soon))
+        if batch.sequence is None and not batch.events:
+            return None
         new, cursor = read_on(batch, cursor, secret=self._secret)
         return Reading(translate(new), cursor)
+
+    def _unsaid(self, batch: Batch, came_soon: bool) -> tuple[Event, ...]:
+        """Return what an answer says that the one before has not said.
+
+        Without `sequence` nothing can be acknowledged, so it comes again, and at once,
+        perhaps with more behind it. An agent does not repeat themselves so quickly.
+        """
+        events, before = batch.events, self._unnumbered
+        self._unnumbered = events if batch.sequence is None else ()
+        is_again = came_soon and events[: len(before)] == before
+        return events[len(before) :] if is_again else events
 
     def close(self) -> None:
         """Nothing is open between two polls."""
