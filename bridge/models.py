@@ -31,10 +31,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """Return the chats that go on."""
         return self.exclude(state=State.ENDED)
 
-    def newest(self, line_id: str) -> "Session | None":
-        """Return the customer's newest chat, open or ended."""
-        return self.filter(line_id=line_id).order_by("-id").first()
-
 
 class Session(models.Model):
     """One chat of one customer with Salesforce Live Agent."""
@@ -151,11 +147,6 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return gettext("chat %(id)s") % {"id": self.pk}
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the chat goes on, as far as the bot is told."""
-        return self.state != State.ENDED
 
 
 class AgentMessage(models.Model):

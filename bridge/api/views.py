@@ -22,7 +22,8 @@ from bridge.api.answers import (
 from bridge.api.endpoint import endpoint
 from bridge.api.requests import Close, Init, Messages, Send
 from bridge.chats import opening, services
-from bridge.domain.states import State
+from bridge.domain.states import Reason, State
+from bridge.storage import notifications
 from bridge.storage.summary import ChatSummary
 from bridge.upstreams.base import Customer
 
@@ -33,12 +34,14 @@ from bridge.upstreams.base import Customer
 )
 def init(request: HttpRequest, payload: Init) -> HttpResponse:
     """Open a chat."""
-    opened = opening.open_chat(
+    chat = opening.open_chat(
         Customer(payload.line_id, payload.display_name, payload.prechatEntities)
     )
-    if not opened.ok or opened.chat is None:
-        return Answer(NotConnected(reason=opened.reason))
-    return Answer(Connected(**_standing(opened.chat)))
+    if chat is None:
+        return Answer(NotConnected(reason=opening.FULL))
+    if not chat.is_begun:
+        return Answer(NotConnected(reason=chat.reason or Reason.ERROR))
+    return Answer(Connected(**_standing(chat)))
 
 
 @endpoint(
@@ -48,7 +51,10 @@ def init(request: HttpRequest, payload: Init) -> HttpResponse:
 def messages(request: HttpRequest, payload: Messages) -> HttpResponse:
     """Fetch the agent's next words; waits for them."""
     is_connected = partial(connection.is_open, request)
-    with connection.waiting(request, partial(services.look_again, payload.line_id)):
+    look_again = partial(
+        notifications.publish_here, notifications.messages_for(payload.line_id)
+    )
+    with connection.waiting(request, look_again):
         found = services.next_message(
             line_id=payload.line_id, ack=payload.ack, is_connected=is_connected
         )

@@ -8,17 +8,16 @@ could not be ended.
 
 import logging
 import time
-from dataclasses import dataclass
-from functools import partial
 
-from bridge.chats import reader
-from bridge.chats.waiting import LOOK_AGAIN_SECONDS, wait_until_told
+from bridge.chats import reader, sender
 from bridge.domain.errors import UpstreamError
+from bridge.domain.links import Link
 from bridge.domain.states import Reason, State
 from bridge.domain.timeline import EndedBy
 from bridge.storage import claims, ending, leases, notifications
 from bridge.storage.claims import Claim
 from bridge.storage.leases import new_token
+from bridge.storage.notifications import LOOK_AGAIN_SECONDS
 from bridge.storage.summary import ChatSummary
 from bridge.telemetry import logs
 from bridge.upstreams.base import Customer
@@ -33,57 +32,40 @@ LAST_MOMENT_SECONDS = 5.0  # and how long a failed /init waits to end what it be
 FULL = "full"
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """How opening a chat went; `chat` is None where there was no room for it."""
-
-    chat: ChatSummary | None
-
-    @property
-    def ok(self) -> bool:
-        """Whether Salesforce has taken the request."""
-        return self.chat is not None and self.chat.is_open and not self.is_pending
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether Salesforce has not said yet."""
-        return self.chat is not None and self.chat.state == State.OPENING
-
-    @property
-    def reason(self) -> str:
-        """Why it failed."""
-        if self.chat is None:
-            return FULL
-        return self.chat.reason or Reason.ERROR
-
-
-def open_chat(customer: Customer) -> Opened:
-    """Return the customer's open chat, opened now unless it is open already."""
+def open_chat(customer: Customer) -> ChatSummary | None:
+    """Return the customer's chat, opened now unless one is open; None: no room."""
     deadline = time.monotonic() + OPEN_SECONDS
-    opened = Opened(None)
+    chat = None
     while time.monotonic() < deadline:
         token, upstream = new_token(), for_new_chats()
         claim = claims.claim(
             customer.line_id, customer.display_name, token, upstream.name
         )
         if claim is None:
-            return Opened(None)
+            return None
         logs.note_chat(claim.session_id)
         if claim.is_ours:
             _open_upstream(
                 claim.session_id, token, customer, deadline=deadline - FAIL_FAST_SECONDS
             )
-        opened = _outcome(claim, deadline)
-        if claim.is_ours or not _died_with_its_opener(opened):
+        chat = _outcome(claim, deadline)
+        # A chat of another process is lost when that was killed while opening it.
+        if claim.is_ours or chat is None or chat.reason != Reason.LOST:
             break
-    return opened
+    return chat
 
 
 def _open_upstream(
     session_id: int, token: int, customer: Customer, *, deadline: float
 ) -> None:
     """Open a claimed chat and begin to read it; ends it where that fails."""
-    keep = partial(claims.keep_link, session_id, token)
+    link, lease = Link(), None
+
+    def keep(new: Link, number: int) -> bool:
+        nonlocal link
+        link = new
+        return claims.keep_link(session_id, token, new, number)
+
     try:
         for_new_chats().open(customer, keep=keep, deadline=deadline)
     except UpstreamError as exc:
@@ -94,32 +76,28 @@ def _open_upstream(
         raise
     else:
         started = time.monotonic()
-        lease = leases.take(session_id, token)
+        lease = leases.hand_over(session_id, token, link)
         if lease is not None:
             reader.start(lease, started)
     finally:
         # Until now nobody could end the chat while it was being opened.
-        leases.release_sending(session_id, token)
+        if lease is None:
+            leases.release_sending(session_id, token)
 
 
-def _outcome(claim: Claim, deadline: float) -> Opened:
+def _outcome(claim: Claim, deadline: float) -> ChatSummary | None:
     """Wait until Salesforce has said yes or no, or has had its time."""
     session_id = claim.session_id
-    opened = notifications.wait_until(
-        lambda opened: not opened.is_pending,
-        lambda: Opened(ending.look(session_id)),
+    chat = notifications.wait_until(
+        lambda chat: chat is None or chat.state != State.OPENING,
+        lambda: ending.look(session_id),
         notifications.chat(session_id),
         deadline=deadline,
         every=LOOK_AGAIN_SECONDS,
     )
-    if opened.ok:
-        return opened
-    if opened.is_pending and claim.is_ours:
+    if chat is not None and chat.is_begun:
+        return chat
+    if chat is not None and chat.is_open and claim.is_ours:
         ending.finish(session_id, Reason.ERROR, facts={"by": EndedBy.DEADLINE})
-    wait_until_told(session_id, deadline=deadline + LAST_MOMENT_SECONDS)
-    return Opened(ending.look(session_id))
-
-
-def _died_with_its_opener(opened: Opened) -> bool:
-    """Whether the process that was opening this chat was killed doing so."""
-    return opened.chat is not None and opened.chat.reason == Reason.LOST
+    sender.wait_for_notice(session_id, deadline=deadline + LAST_MOMENT_SECONDS)
+    return ending.look(session_id)

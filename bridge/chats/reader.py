@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Iterable
 
-from bridge.chats import recovery, shutdown
-from bridge.domain.effects import Effect, apply
+from bridge.chats import shutdown
+from bridge.chats.recovery import Recovering
+from bridge.domain.effects import apply
 from bridge.domain.errors import (
     DatabaseUnavailable,
     Gone,
@@ -217,7 +218,7 @@ class Reader:
         else:
             self._nothings.reset()
         if reading is None or (reading.cursor == lease.cursor and not reading.events):
-            return self._extended(lease)
+            return self._renewed_quietly(lease)
         return self._store(lease, reading)
 
     def _read(self, lease: Lease) -> Reading | None:
@@ -248,12 +249,12 @@ class Reader:
             self._failures()
         return self._renewed(lease)
 
-    def _extended(self, lease: Lease) -> Lease | None:
+    def _renewed_quietly(self, lease: Lease) -> Lease | None:
         """Start the lease afresh after a read that brought nothing."""
         started = time.monotonic()
-        extended = leases.extend(lease)
+        renewed = leases.renew_quietly(lease)
         self._leased_at = started
-        return extended
+        return renewed
 
     def _store(self, lease: Lease, reading: Reading) -> Lease | None:
         """Store what a read brought; it is kept until that has worked."""
@@ -271,27 +272,22 @@ class Reader:
                 self._failures()
                 started = time.monotonic()
         self._leased_at = started
-        return None if _is_over(effect) else after
+        return None if effect.standing.state == State.ENDED else after
 
     def _recover(self, lease: Lease) -> Lease | None:
         with self._asking:
             asked, self._recovery = self._recovery, None
-            recovered = recovery.recover(
-                lease, asked or self._upstream.recovery(lease.link, lease.cursor)
-            )
+            asked = asked or self._upstream.recovery(lease.link, lease.cursor)
+            recovered = Recovering(lease, asked).carry_out()
         self._leased_at = time.monotonic()
         return self._renewed(recovered) if recovered else None
 
     def _renewed(self, lease: Lease) -> Lease | None:
         """Start the lease afresh; None when the chat is over or another's."""
         started = time.monotonic()
-        renewed = leases.keep(lease)
+        renewed = leases.renew(lease)
         self._leased_at = started
         return renewed
-
-
-def _is_over(effect: Effect) -> bool:
-    return effect.standing.state == State.ENDED
 
 
 def _names(types: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from bridge.domain.effects import Effect, apply
+from bridge.domain.effects import apply
 from bridge.domain.errors import Gone, NoAnswer, UpstreamError
 from bridge.domain.readings import Reading
 from bridge.domain.timeline import Kind, Note
@@ -25,16 +25,7 @@ logger = logging.getLogger(__name__)
 LEASE_WAIT_SECONDS = 0.2
 
 
-def recover(lease: Lease, recovery: Recovery) -> Lease | None:
-    """Follow the chat to where it is; None when it is over or another's.
-
-    Raises `Gone` when Salesforce has ended the chat meanwhile.
-    """
-    logger.info("chat %s: reconnecting", lease.session_id)
-    return _Recovering(lease, recovery).carry_out()
-
-
-class _Recovering:
+class Recovering:
     """One recovery, under both leases of a chat."""
 
     def __init__(self, lease: Lease, recovery: Recovery) -> None:
@@ -47,6 +38,11 @@ class _Recovering:
         self._outage = timeline.Outage(lease.session_id)
 
     def carry_out(self) -> Lease | None:
+        """Follow the chat to where it is; None when it is over or another's.
+
+        Raises `Gone` when Salesforce has ended the chat meanwhile.
+        """
+        logger.info("chat %s: reconnecting", self._lease.session_id)
         while self._hold_both():
             try:
                 if not self._recovery.is_needed():
@@ -90,7 +86,7 @@ class _Recovering:
         """Start both leases afresh; waits until a sender under way is done."""
         while True:
             started = time.monotonic()
-            if not leases.keep(self._lease):
+            if not leases.renew(self._lease):
                 return False
             is_alone = leases.block_senders(
                 self._lease.session_id, self._send_token, self._lease.seconds
@@ -100,12 +96,7 @@ class _Recovering:
             time.sleep(LEASE_WAIT_SECONDS)
 
     def _store(self, reading: Reading) -> Lease | None:
-        effect = _with_recovery_noted(
-            apply(self._lease.standing, reading.events), reading
-        )
+        effect = apply(self._lease.standing, reading.events)
+        recovered = Note(Kind.RECONNECTED, {"reset": reading.renumber})
+        effect = replace(effect, notes=(recovered, *effect.notes))
         return readings.commit(self._lease, reading, effect, commit=new_token())
-
-
-def _with_recovery_noted(effect: Effect, reading: Reading) -> Effect:
-    note = Note(Kind.RECONNECTED, {"reset": reading.renumber})
-    return replace(effect, notes=(note, *effect.notes))

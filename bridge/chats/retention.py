@@ -23,7 +23,7 @@ LOOK_AGAIN_SECONDS = 0.5
 def prune(days: int) -> int:
     """Remove chats that ended over `days` ago, with all they have; returns how many.
 
-    Words that nobody has fetched, and farewells that nobody has said, in so long a
+    Words that nobody has fetched, and notices that nobody has given, in so long a
     time are among it: Salesforce has ended such a chat itself long ago.
     """
     removed, last = 0, 0
@@ -36,7 +36,7 @@ def prune(days: int) -> int:
 def forget(line_id: str) -> Forgotten:
     """End a customer's chat, see that Salesforce hears of it, and remove all of them.
 
-    Whoever is first says the farewell, this process or the service: the send lease
+    Whoever is first gives the notice, this process or the service: the send lease
     lets one of them do it. Chats that Salesforce could not be told of in time stay,
     so that it can be told later.
     """

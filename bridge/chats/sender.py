@@ -76,6 +76,17 @@ def send_inline(session_id: int, token: int, outgoing: Outgoing) -> bool:
     return outcome.sent
 
 
+def wait_for_notice(session_id: int, *, deadline: float) -> None:
+    """Wait until Salesforce knows of a chat's end; monotonic seconds."""
+    notifications.wait_until(
+        lambda chat: chat is None or not chat.farewell,
+        lambda: ending.look(session_id),
+        notifications.chat(session_id),
+        deadline=deadline,
+        every=notifications.LOOK_AGAIN_SECONDS,
+    )
+
+
 def _run(session_id: int) -> None:
     """Send for one chat until there is nothing left or it is another's turn."""
     while True:
@@ -135,7 +146,7 @@ class _Sender:
                 timeline.record(self._session_id, Kind.SEND_FAILED, **exc.facts)
             # What was said before the end has as long as the end itself.
             if not outgoing.is_open and ending.notice_is_overdue(self._session_id):
-                ending.give_notice_up(self._session_id, exc)
+                ending.settle_notice(self._session_id, exc)
                 return _Outcome()
             return _Outcome(try_again=True)
         return _Outcome()
@@ -222,7 +233,7 @@ class _Sender:
             if not ending.notice_is_overdue(self._session_id):
                 return True
             logger.warning("chat %s: no farewell: %s", self._session_id, exc)
-            ending.give_notice_up(self._session_id, exc)
+            ending.settle_notice(self._session_id, exc)
             return False
-        ending.notice_given(self._session_id)
+        ending.settle_notice(self._session_id)
         return False

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 
 from bridge.chats import sender, shutdown
-from bridge.chats.waiting import LOOK_AGAIN_SECONDS, wait_until_told
 from bridge.domain.errors import (
     InvalidRequest,
     NoOpenChat,
@@ -19,6 +18,7 @@ from bridge.storage import agent_messages, customer_messages, ending, notificati
 from bridge.storage.agent_messages import Fetch
 from bridge.storage.customer_messages import Delivery, Submission
 from bridge.storage.leases import new_token
+from bridge.storage.notifications import LOOK_AGAIN_SECONDS
 from bridge.storage.summary import ChatSummary
 from bridge.telemetry import logs, metrics
 
@@ -66,11 +66,6 @@ def next_message(
         )
     logs.note_chat(found.chat.id if found.chat else None)
     return found
-
-
-def look_again(line_id: str) -> None:
-    """Have this customer's waiting calls in this process see who is still there."""
-    notifications.publish_here(notifications.messages_for(line_id))
 
 
 def send_message(*, line_id: str, text: str, message_id: str | None) -> None:
@@ -143,5 +138,5 @@ def close_chat(*, line_id: str) -> ChatSummary | None:
         return None
     logs.note_chat(session_id)
     sender.wake(session_id)
-    wait_until_told(session_id, deadline=time.monotonic() + CLOSE_SECONDS)
+    sender.wait_for_notice(session_id, deadline=time.monotonic() + CLOSE_SECONDS)
     return ending.look(session_id)

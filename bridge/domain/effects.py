@@ -6,7 +6,6 @@ worth a line in the timeline out. Nothing here reads a clock, a database or a so
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from bridge.domain.events import (
     Arrived,
@@ -23,7 +22,7 @@ from bridge.domain.events import (
 from bridge.domain.states import Standing, State
 from bridge.domain.timeline import Facts, Kind, Note
 
-MAX_NOTES = 20  # of one reading
+MAX_NOTES = 20  # of one reading: to store it stays a small matter
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +62,14 @@ def apply(standing: Standing, events: Iterable[Event]) -> Effect:
                 arrived.append(event.number)
             case _ if standing.state != State.ENDED:
                 before, standing = standing, _after(standing, event)
-                notes += _notes(before, standing, event)
+                for note in _notes(before, standing, event):
+                    # Of places in the queue that follow each other only the last.
+                    if notes and notes[-1].kind == note.kind == Kind.QUEUE_MOVED:
+                        notes.pop()
+                    notes.append(note)
                 end = event.facts if isinstance(event, Ended) else end
-    return Effect(
-        standing,
-        tuple(messages),
-        tuple(unknown),
-        tuple(arrived),
-        _latest(notes),
-        end,
-    )
+    kept = tuple(notes[:MAX_NOTES])
+    return Effect(standing, tuple(messages), tuple(unknown), tuple(arrived), kept, end)
 
 
 def _after(standing: Standing, event: Event) -> Standing:
@@ -106,7 +103,7 @@ def _after(standing: Standing, event: Event) -> Standing:
                 reason=event.reason,
                 queue_position=None,
                 estimated_wait=None,
-                needs_farewell=event.needs_farewell,
+                needs_notice=event.needs_notice,
             )
     return standing
 
@@ -128,17 +125,3 @@ def _notes(before: Standing, after: Standing, event: Event) -> list[Note]:
             if (before.state, before.agent) != (after.state, after.agent):
                 return [Note(Kind.AGENT_JOINED, {"agent": after.agent})]
     return []
-
-
-def _latest(notes: list[Note]) -> tuple[Note, ...]:
-    """Leave out places in the queue that are history within the same reading.
-
-    However many events it holds, storing it stays a small matter.
-    """
-    moved = [note.kind == Kind.QUEUE_MOVED for note in notes]
-    latest = (
-        note
-        for place, note in enumerate(notes)
-        if not (moved[place] and moved[place + 1 : place + 2] == [True])
-    )
-    return tuple(islice(latest, MAX_NOTES))

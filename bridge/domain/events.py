@@ -64,12 +64,12 @@ class Arrived:
 class Ended:
     """The chat is over.
 
-    `facts` are for the timeline. `needs_farewell`: Salesforce may still hold it open.
+    `facts` are for the timeline. `needs_notice`: Salesforce may still hold it open.
     """
 
     reason: Reason
     facts: Facts = field(default_factory=dict)
-    needs_farewell: bool = False
+    needs_notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

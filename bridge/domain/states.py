@@ -40,7 +40,7 @@ class Ending(StrEnum):
 class Standing:
     """What the events of a chat have made of it so far.
 
-    `estimated_wait` and `visitor_idle_timeout` are in seconds. `needs_farewell`
+    `estimated_wait` and `visitor_idle_timeout` are in seconds. `needs_notice`
     says that the chat is over for us while Salesforce may still hold it open.
     """
 
@@ -50,4 +50,4 @@ class Standing:
     queue_position: int | None = None
     estimated_wait: int | None = None
     visitor_idle_timeout: int | None = None
-    needs_farewell: bool = False
+    needs_notice: bool = False

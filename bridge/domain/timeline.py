@@ -36,12 +36,12 @@ class Kind(StrEnum):
     OUT_OF_SYNC = "out_of_sync"  # and put right
     TAKEN_UP = "taken_up"  # nobody polled it any more, and now a process does
     ENDED = "ended"
-    FAREWELL_SAID = "farewell_said"
-    FAREWELL_FAILED = "farewell_failed"
+    NOTICE_GIVEN = "farewell_said"
+    NOTICE_FAILED = "farewell_failed"
 
 
 # They come once a chat, and are kept however much was noted before.
-LAST_KINDS = frozenset({Kind.ENDED, Kind.FAREWELL_SAID, Kind.FAREWELL_FAILED})
+LAST_KINDS = frozenset({Kind.ENDED, Kind.NOTICE_GIVEN, Kind.NOTICE_FAILED})
 
 
 class EndedBy(StrEnum):

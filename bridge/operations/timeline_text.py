@@ -37,8 +37,8 @@ SENTENCES: dict[str, tuple[str, Promise]] = {
     Kind.WORDS_REFUSED: (BAD, _("Salesforce refused a message")),
     Kind.OUT_OF_SYNC: (GOOD, _("Sequence numbers were out of sync (409): put right")),
     Kind.TAKEN_UP: (PLAIN, _("A process took up the chat, which nobody polled")),
-    Kind.FAREWELL_SAID: (PLAIN, _("Salesforce was told of the end")),
-    Kind.FAREWELL_FAILED: (BAD, _("Salesforce could not be told of the end")),
+    Kind.NOTICE_GIVEN: (PLAIN, _("Salesforce was told of the end")),
+    Kind.NOTICE_FAILED: (BAD, _("Salesforce could not be told of the end")),
 }
 PLACES: dict[str, Promise] = {
     Kind.TAKEN: _("Salesforce took the request: number %(position)s in the queue"),

@@ -6,7 +6,7 @@ message is there again. A bot that acknowledges needs no claims: it is given the
 oldest message until it names its id.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
@@ -80,14 +80,11 @@ class ClaimedMessage:
     """An agent's message, claimed for one answer; `claim` is NO_CLAIM without one."""
 
     id: int
-    line_id: str
-    text: str
-    agent: str
+    line_id: str = field(repr=False)
+    text: str = field(repr=False)
+    agent: str = field(repr=False)
     at: datetime
     claim: int = NO_CLAIM
-
-    def __repr__(self) -> str:
-        return f"<ClaimedMessage {self.id}>"
 
 
 # Messages whose answer is out and which may be there still, by their ids: the database

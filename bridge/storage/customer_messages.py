@@ -256,41 +256,31 @@ def next_outgoing(session_id: int, token: int) -> Outgoing | None:
     lease = leases.take_sending(session_id, token)
     if lease is None:
         return None
-    number = lease.number + 1
     rows = NEXT(id=session_id).rows
-    if rows and not _waits_in_doubt(rows, lease.ending):
+    if len(rows) == 1 and rows[0][3] and not lease.ending:
+        rows = []  # refused to the bot, which may ask again
+    number, ending = lease.number + 1, ""
+    if rows:
         row_id, numbered, text, _ = rows[0]
         if numbered is None:
             if not NUMBER_ROW(number=number, row_id=row_id).count:
                 return next_outgoing(session_id, token)  # withdrawn this very moment
-            leases.keep_sending(session_id, token, number)
-        return Outgoing(
-            row_id,
-            numbered or number,
-            fresh=numbered is None,
-            upstream=lease.upstream,
-            link=lease.link,
-            text=text,
-            is_open=lease.is_open,
-        )
-    if lease.ending:
-        return Outgoing(
-            NO_ROW,
-            number,
-            fresh=True,
-            upstream=lease.upstream,
-            link=lease.link,
-            ending=lease.ending,
-            is_open=lease.is_open,
-        )
-    leases.release_sending(session_id, token)
-    return None
-
-
-def _waits_in_doubt(rows: list[tuple[int, int, str, bool]], ending: str) -> bool:
-    """Whether all there is was refused to the bot, which may ask again."""
-    refused = rows[0][3]
-    return bool(refused and len(rows) == 1 and not ending)
+            leases.renew_sending(session_id, token, number)
+    elif lease.ending:
+        row_id, numbered, text, ending = NO_ROW, None, "", lease.ending
+    else:
+        leases.release_sending(session_id, token)
+        return None
+    return Outgoing(
+        row_id,
+        numbered or number,
+        fresh=numbered is None,
+        upstream=lease.upstream,
+        link=lease.link,
+        text=text,
+        ending=ending,
+        is_open=lease.is_open,
+    )
 
 
 @in_database_stepwise
@@ -312,7 +302,7 @@ def sent(
 @in_database
 def renumber(session_id: int, token: int, row_id: int, number: int) -> bool:
     """Give a message another number, which Salesforce has asked for."""
-    if not leases.keep_sending(session_id, token, number):
+    if not leases.renew_sending(session_id, token, number):
         return False
     return bool(NUMBER_ROW(number=number, row_id=row_id).count)
 
@@ -340,23 +330,11 @@ def forget_numbers(session_id: int) -> None:
 
 # --- what nobody will read ----------------------------------------------------
 
-UNSENT_EXISTS = Statement(
-    """
-    SELECT 1 FROM bridge_visitormessage
-     WHERE session_id = %(id)s AND sent_at IS NULL LIMIT 1
-    """
-)
-
 
 def unsent(session_id: int) -> QuerySet[CustomerMessage]:
     """Return what Salesforce does not have yet, in order."""
     rows = CustomerMessage.objects.filter(session_id=session_id, sent_at=None)
     return rows.order_by("id")
-
-
-def unsent_exists(session_id: int) -> bool:
-    """Whether there is something for a sender to do."""
-    return UNSENT_EXISTS(id=session_id).row is not None
 
 
 @in_database

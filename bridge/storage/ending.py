@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from bridge.domain.errors import UpstreamError
 from bridge.domain.states import Ending, Reason, State
-from bridge.domain.timeline import EndedBy, Fact, Facts, Kind
+from bridge.domain.timeline import EndedBy, Facts, Kind
 from bridge.models import AgentMessage, Session
 from bridge.storage import customer_messages, notifications, timeline
 from bridge.storage.database import in_database, in_database_stepwise
@@ -28,7 +28,6 @@ NOTICE_SECONDS = 300  # how long it is tried to tell Salesforce of an end
 LOOK = Statement(
     "SELECT {columns} FROM bridge_session s WHERE s.id = %(id)s", columns=COLUMNS
 )
-SECRETS_ERASED = {"key": "", "affinity_token": ""}
 
 
 @in_database
@@ -89,7 +88,7 @@ def _notice(session: Session, reason: str) -> Ending:
 def erase(session_id: int) -> None:
     """Forget what opens an ended chat; nothing is to be said to Salesforce now."""
     Session.objects.filter(pk=session_id).update(
-        farewell="", farewell_until=None, **SECRETS_ERASED
+        farewell="", farewell_until=None, key="", affinity_token=""
     )
     session = Session.objects.filter(pk=session_id).first()
     if session is None:  # the customer has been forgotten
@@ -106,7 +105,7 @@ def end_as_lost(session_id: int, exc: UpstreamError) -> None:
     `exc` is how it said so.
     """
     if not finish(session_id, Reason.LOST, tell=False, facts=exc.facts):
-        notice_given(session_id)
+        settle_notice(session_id)
 
 
 @in_database
@@ -117,21 +116,15 @@ def notice_is_overdue(session_id: int) -> bool:
 
 
 @in_database
-def notice_given(session_id: int) -> None:
-    """Note that Salesforce knows of the end, and forget what opens the chat."""
-    _nothing_to_say(session_id, Kind.FAREWELL_SAID)
+def settle_notice(session_id: int, failure: UpstreamError | None = None) -> None:
+    """Note that Salesforce knows of the end, or why it is not told any more.
 
-
-@in_database
-def give_notice_up(session_id: int, exc: UpstreamError) -> None:
-    """Give up telling Salesforce of the end, and forget what opens the chat."""
-    _nothing_to_say(session_id, Kind.FAREWELL_FAILED, **exc.facts)
-
-
-def _nothing_to_say(session_id: int, kind: str, **facts: Fact) -> None:
+    What opens the chat is forgotten.
+    """
     customer_messages.drop_unsent(session_id)
     if Session.objects.filter(pk=session_id).exclude(farewell="").exists():
-        timeline.record(session_id, kind, **facts)
+        kind = Kind.NOTICE_FAILED if failure else Kind.NOTICE_GIVEN
+        timeline.record(session_id, kind, **(failure.facts if failure else {}))
     erase(session_id)
 
 
@@ -141,7 +134,7 @@ def close(line_id: str) -> int | None:
 
     Words not yet fetched are dropped.
     """
-    session = Session.objects.newest(line_id)
+    session = Session.objects.filter(line_id=line_id).order_by("-id").first()
     if session is None:
         return None
     finish(session.pk, Reason.CLIENT, facts={"by": EndedBy.BOT})

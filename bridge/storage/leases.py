@@ -7,6 +7,7 @@ successor, and starts the lease afresh.
 
 import secrets
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.db.models import Q
@@ -53,7 +54,7 @@ LEASE_COLUMNS = columns(
     )
 )
 OWN = "WHERE id = %(id)s AND poll_token = %(token)s AND state <> 'ended'"
-KEEP = Statement(
+RENEW = Statement(
     """
     UPDATE bridge_session SET poll_until = {in[lease]} {own} RETURNING {columns}
     """,
@@ -63,7 +64,7 @@ KEEP = Statement(
 LOOK = Statement(
     "SELECT {columns} FROM bridge_session {own}", own=OWN, columns=LEASE_COLUMNS
 )
-EXTEND = Statement(
+RENEW_QUIETLY = Statement(
     """
     UPDATE bridge_session SET poll_until = {in[lease]}, answered_at = {now}
      {own} AND reconnecting = {false}
@@ -122,20 +123,22 @@ def take(session_id: int, token: int) -> Lease | None:
 
 
 @in_database_stepwise
-def keep(lease: Lease) -> Lease | None:
+def renew(lease: Lease) -> Lease | None:
     """Start the lease afresh for one more read; None when it is lost or over."""
-    return _lease(KEEP(id=lease.session_id, token=lease.token, lease=lease.seconds).row)
+    return _lease(
+        RENEW(id=lease.session_id, token=lease.token, lease=lease.seconds).row
+    )
 
 
 @in_database_stepwise
-def extend(lease: Lease) -> Lease | None:
+def renew_quietly(lease: Lease) -> Lease | None:
     """Start the lease afresh after a read that brought nothing: one statement.
 
     The row is looked at only where there is something to see.
     """
-    if EXTEND(id=lease.session_id, token=lease.token, lease=lease.seconds).count:
+    if RENEW_QUIETLY(id=lease.session_id, token=lease.token, lease=lease.seconds).count:
         return lease
-    return keep(lease)
+    return renew(lease)
 
 
 @in_database_stepwise
@@ -163,10 +166,8 @@ def release(session_id: int, token: int) -> None:
 def _lease(row: tuple[Any, ...] | None) -> Lease | None:
     if row is None:
         return None
-    own, rest = row[:6], row[6:]
-    link, rest = rest[: len(LINK_COLUMNS)], rest[len(LINK_COLUMNS) :]
-    cursor, standing = rest[: len(CURSOR_COLUMNS)], rest[len(CURSOR_COLUMNS) :]
-    session_id, line_id, token, upstream, commit, reconnecting = own
+    values = iter(row)
+    session_id, line_id, token, upstream, commit, reconnecting = islice(values, 6)
     return Lease(
         session_id,
         line_id,
@@ -174,9 +175,9 @@ def _lease(row: tuple[Any, ...] | None) -> Lease | None:
         upstream,
         commit,
         bool(reconnecting),
-        Link(*link),
-        Cursor(*cursor),
-        Standing(*standing),
+        Link(*islice(values, len(LINK_COLUMNS))),
+        Cursor(*islice(values, len(CURSOR_COLUMNS))),
+        Standing(*values),
     )
 
 
@@ -206,7 +207,7 @@ RELEASE_SENDING = Statement(
      WHERE id = %(id)s AND send_token = %(token)s
     """
 )
-KEEP_SENDING = Statement(
+RENEW_SENDING = Statement(
     """
     UPDATE bridge_session SET sequence = %(number)s, send_until = {in[lease]}
      WHERE id = %(id)s AND send_token = %(token)s
@@ -264,12 +265,12 @@ def take_sending(session_id: int, token: int) -> Sending | None:
 
 
 @in_database_stepwise
-def keep_sending(session_id: int, token: int, number: int) -> bool:
+def renew_sending(session_id: int, token: int, number: int) -> bool:
     """Start the lease afresh with the number that is used next; False when lost."""
-    kept = KEEP_SENDING(
+    renewed = RENEW_SENDING(
         id=session_id, token=token, number=number, lease=SENDING_SECONDS
     )
-    return bool(kept.count)
+    return bool(renewed.count)
 
 
 @in_database_stepwise

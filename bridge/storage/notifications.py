@@ -27,6 +27,8 @@ from bridge.storage.digests import digest
 
 R = TypeVar("R")
 
+LOOK_AGAIN_SECONDS = 1.0  # should a notification be lost
+
 
 class Broadcast(StrEnum):
     """What is to be done about one chat by the process that can."""

@@ -116,7 +116,7 @@ def _commit_whole(
         ending.finish(
             lease.session_id,
             standing.reason,
-            tell=standing.needs_farewell,
+            tell=standing.needs_notice,
             facts=effect.end,
         )
     return after
@@ -164,7 +164,7 @@ def _publish(lease: Lease, effect: Effect) -> None:
         if (
             standing.state == State.ESTABLISHED
             # What was said in the queue.
-            and customer_messages.unsent_exists(lease.session_id)
+            and customer_messages.unsent(lease.session_id).exists()
         ):
             notifications.broadcast(Broadcast.SEND, lease.session_id)
     if effect.messages:

@@ -10,7 +10,7 @@ from bridge.storage.sql import as_datetime
 
 # An end that is ours is told to Salesforce before the bot, as far as it can be
 # reached in this time.
-FAREWELL_FIRST = timedelta(seconds=10)
+NOTICE_FIRST = timedelta(seconds=10)
 
 # The columns of a session that a summary is made of, in this order.
 COLUMNS = """s.id, s.state, s.reason, s.queue_position, s.estimated_wait, s.undelivered,
@@ -39,6 +39,11 @@ class ChatSummary:
         return self.state != State.ENDED
 
     @property
+    def is_begun(self) -> bool:
+        """Whether it goes on, and Salesforce has taken the request for it."""
+        return self.state in {State.WAITING, State.ESTABLISHED}
+
+    @property
     def is_over(self) -> bool:
         """Whether the bot may be told the end.
 
@@ -48,4 +53,4 @@ class ChatSummary:
             return False
         if not self.farewell or self.reason == Reason.CLIENT or not self.ended_at:
             return True
-        return timezone.now() - as_datetime(self.ended_at) > FAREWELL_FIRST
+        return timezone.now() - as_datetime(self.ended_at) > NOTICE_FIRST

@@ -115,21 +115,21 @@ def _chat_ended(event: protocol.Event) -> Iterator[Event]:
 def _async_result(event: protocol.Event) -> Iterator[Event]:
     """An asynchronous POST was carried out, or it failed and the chat with it."""
     if event.message.get("isSuccess") is False or event.message.get("error"):
-        yield _ended(event, Reason.ERROR, needs_farewell=True)
+        yield _ended(event, Reason.ERROR, needs_notice=True)
 
 
 def _switch_server(event: protocol.Event) -> Iterator[Event]:
     """This host does not serve the organisation: the next chat begins elsewhere."""
-    yield _ended(event, Reason.ERROR, needs_farewell=True)
+    yield _ended(event, Reason.ERROR, needs_notice=True)
 
 
 def _ended(
-    event: protocol.Event, reason: Reason, *, needs_farewell: bool = False
+    event: protocol.Event, reason: Reason, *, needs_notice: bool = False
 ) -> Ended:
     """Return the end, by what it came and how Salesforce names the reason."""
     said = event.message.get("reason", event.message.get("error"))
     facts = {"event": event.type, "said": short_name(said)}
-    return Ended(reason, facts, needs_farewell)
+    return Ended(reason, facts, needs_notice)
 
 
 def _name(message: Json) -> str:

@@ -77,7 +77,7 @@ def test_the_queue_as_salesforce_sends_it():
 @pytest.mark.parametrize("standing", [OPENING, WAITING, ESTABLISHED])
 def test_a_failed_request_is_an_end(standing, reason, ours):
     now = after(standing, ("ChatRequestFail", {"reason": reason}))
-    assert (now.state, now.reason, now.needs_farewell) == (State.ENDED, ours, False)
+    assert (now.state, now.reason, now.needs_notice) == (State.ENDED, ours, False)
     assert (now.queue_position, now.estimated_wait) == (None, None)
 
 
@@ -214,7 +214,7 @@ def test_a_message_without_a_text_says_nothing(text):
 )
 def test_reasons_of_an_end(reason, ours):
     now = after(ESTABLISHED, ("ChatEnded", {"reason": reason}))
-    assert (now.state, now.reason, now.needs_farewell) == (State.ENDED, ours, False)
+    assert (now.state, now.reason, now.needs_notice) == (State.ENDED, ours, False)
 
 
 @pytest.mark.parametrize("standing", [OPENING, WAITING, ESTABLISHED])
@@ -230,7 +230,7 @@ def test_reasons_of_an_end(reason, ours):
 def test_what_we_give_up_is_to_be_ended_at_salesforce_too(standing, event):
     now = after(standing, event)
     assert (now.state, now.reason) == (State.ENDED, Reason.ERROR)
-    assert now.needs_farewell
+    assert now.needs_notice
 
 
 @pytest.mark.parametrize(
