@@ -21,6 +21,7 @@ from bridge.domain.errors import (
 from bridge.domain.states import Ending
 from bridge.domain.timeline import Kind
 from bridge.outbound.backoff import Backoff
+from bridge.outbound.http import MAX_CALL_SECONDS
 from bridge.storage import (
     customer_messages,
     ending,
@@ -63,14 +64,17 @@ def wake(session_id: int) -> None:
     threading.Thread(target=_run, args=(session_id,), daemon=True).start()
 
 
-def send_inline(session_id: int, token: int, outgoing: Outgoing) -> bool:
+def send_inline(
+    session_id: int, token: int, outgoing: Outgoing, deadline: float
+) -> bool:
     """Send a message in the caller's thread, once; True when Salesforce has it.
 
-    Whatever remains to be done goes on in a thread of its own, under the same lease.
+    Whatever remains to be done goes on in a thread of its own, under the same lease,
+    and so does what might last beyond `deadline` (monotonic seconds).
     """
-    sender = _Sender(session_id, token, is_waiter=True)
+    sender = _Sender(session_id, token, waits_until=deadline)
     outcome = sender.attempt(outgoing)
-    sender.is_waiter = False
+    sender.waits_until = None
     if outcome.following is not None or outcome.try_again:
         threading.Thread(target=sender.work, args=(outcome,), daemon=True).start()
     return outcome.sent
@@ -101,8 +105,10 @@ def _run(session_id: int) -> None:
 class _Sender:
     """One holder of one chat's send lease."""
 
-    def __init__(self, session_id: int, token: int, *, is_waiter: bool = False) -> None:
-        self.is_waiter = is_waiter
+    def __init__(
+        self, session_id: int, token: int, *, waits_until: float | None = None
+    ) -> None:
+        self.waits_until = waits_until
         self._session_id = session_id
         self._token = token
         self._pause = Backoff(longest=2.0)
@@ -167,7 +173,10 @@ class _Sender:
     def _sent(self, outgoing: Outgoing) -> _Outcome:
         self._pause.reset()
         after = customer_messages.sent(
-            self._session_id, self._token, outgoing.row_id, told=self.is_waiter
+            self._session_id,
+            self._token,
+            outgoing.row_id,
+            told=self.waits_until is not None,
         )
         if not outgoing.fresh:
             timeline.record(self._session_id, Kind.SEND_RECOVERED)
@@ -178,6 +187,9 @@ class _Sender:
     ) -> _Outcome:
         """Send under the number that Salesforce asks for, committed before."""
         for number in conflict.candidates:
+            over = time.monotonic() + MAX_CALL_SECONDS
+            if self.waits_until is not None and over > self.waits_until:
+                return _Outcome(try_again=True)
             logger.info("chat %s: out of sync, now %s", self._session_id, number)
             if not customer_messages.renumber(
                 self._session_id, self._token, outgoing.row_id, number

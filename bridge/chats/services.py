@@ -82,8 +82,11 @@ def send_message(*, line_id: str, text: str, message_id: str | None) -> None:
         )
         session_id, outgoing = submission.session_id, submission.outgoing
         logs.note_chat(session_id)
-        is_in_time = time.monotonic() < deadline  # else it waits for a sender's thread
-        if outgoing and is_in_time and sender.send_inline(session_id, token, outgoing):
+        if (
+            outgoing
+            and time.monotonic() < deadline  # else it waits for a sender's thread
+            and sender.send_inline(session_id, token, outgoing, deadline)
+        ):
             return
         delivery = _delivery(submission, deadline)
         if delivery == Delivery.SENT:

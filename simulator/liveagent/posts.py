@@ -26,7 +26,7 @@ def take(org: Org, chat: Chat, noun: str, sequence: int | None, body: Body) -> A
     if sequence is not None and chat.sequences.is_duplicate(sequence):
         return _duplicate(org, chat, sequence, accepted)
     if sequence is not None and not chat.sequences.is_next(sequence):
-        raise _out_of_sync(chat, sequence, "wrong_sequence")
+        raise _out_of_sync(org, chat, sequence, "wrong_sequence")
     parts = bodies.nouns(body) if noun == MULTI_NOUN.name else [(noun, body)]
     for part in parts:
         _check(org, chat, *part)
@@ -39,14 +39,16 @@ def take(org: Org, chat: Chat, noun: str, sequence: int | None, body: Body) -> A
 
 def _duplicate(org: Org, chat: Chat, sequence: int, accepted: Answer) -> Answer:
     if org.switches.duplicate_sequence == "409":
-        raise _out_of_sync(chat, sequence, "duplicate_sequence")
+        raise _out_of_sync(org, chat, sequence, "duplicate_sequence")
     for counts in (org.counts, chat.counts):
         counts.breaches["duplicate_sequence"] += 1
     return accepted
 
 
-def _out_of_sync(chat: Chat, sequence: int, breach: str) -> Refusal:
-    return Refusal(text_answer(409, chat.sequences.refusal(sequence)), breach)
+def _out_of_sync(org: Org, chat: Chat, sequence: int, breach: str) -> Refusal:
+    named = chat.sequences.last + (org.switches.conflict_names == "next")
+    text = f"Out of sync Ack. Expected {sequence}. Actual {named}"
+    return Refusal(text_answer(409, text), breach)
 
 
 def _check(org: Org, chat: Chat, noun: str, body: Body) -> None:

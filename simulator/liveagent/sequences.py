@@ -24,7 +24,3 @@ class Sequences:
     def skip(self, numbers: int) -> None:
         """Take so many numbers for accepted that no POST has had."""
         self.last += numbers
-
-    def refusal(self, got: int) -> str:
-        """Return what Salesforce says to a wrong number."""
-        return f"Out of sync Ack. Expected {got}. Actual {self.last}"

@@ -24,6 +24,7 @@ class LiveAgentSwitches(Switches):
     post_before_established: str = "500"
     duplicate_first: int = 204
     duplicate_sequence: str = "ignore"
+    conflict_names: str = "last"
     handover_held_poll: str = "503"
     reconnect_resends: bool = False
     reconnect_without_503: str = "405"
@@ -45,6 +46,7 @@ class LiveAgentSwitches(Switches):
         "post_before_established": ("500", "accept"),
         "duplicate_first": (204, 409),
         "duplicate_sequence": ("ignore", "409"),
+        "conflict_names": ("last", "next"),
         "handover_held_poll": ("503", "hold"),
         "reconnect_without_503": ("405", "accept"),
         "sequence_counts": ("events", "batches"),

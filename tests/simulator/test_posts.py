@@ -26,6 +26,13 @@ def test_a_wrong_sequence_is_refused_and_changes_nothing(sim, sim_chat):
     assert sim.breaches() == {"wrong_sequence": 1}
 
 
+@pytest.mark.parametrize(("names", "actual"), [("last", 1), ("next", 2)])
+def test_a_refusal_names_the_last_number_or_the_next(sim, sim_chat, names, actual):
+    sim.switch(conflict_names=names)
+    answer = sim_chat.post("ChatMessage", MESSAGE, sequence=5)
+    assert answer.text == f"Out of sync Ack. Expected 5. Actual {actual}"
+
+
 @pytest.mark.parametrize(("switch", "status"), [("ignore", 200), ("409", 409)])
 def test_a_duplicate_is_not_processed_again(sim, sim_chat, switch, status):
     sim.switch(duplicate_sequence=switch)

@@ -122,7 +122,9 @@ class LiveAgent:
         except OutOfSync as exc:
             # "Actual M" is the last number taken. Nothing higher than ours was ever
             # sent, so a higher one says that counting has gone wrong, not that this
-            # message is there.
+            # message is there. To a server that names the next number it would say
+            # just that; none is known, and there the message comes twice: a doubled
+            # one is better than a lost one.
             if fresh or exc.actual != number:
                 raise
 
