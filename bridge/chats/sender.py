@@ -32,6 +32,7 @@ from bridge.storage import (
 )
 from bridge.storage.customer_messages import Outgoing
 from bridge.storage.leases import new_token
+from bridge.storage.summary import ChatSummary
 from bridge.telemetry import logs
 from bridge.upstreams.base import Upstream
 from bridge.upstreams.registry import upstream
@@ -81,10 +82,15 @@ def send_inline(
 
 
 def wait_for_notice(session_id: int, *, deadline: float) -> None:
-    """Wait until Salesforce knows of a chat's end; monotonic seconds."""
+    """See to it that Salesforce hears of a chat's end, and wait; monotonic seconds."""
+
+    def look() -> ChatSummary | None:
+        wake(session_id)
+        return ending.look(session_id)
+
     notifications.wait_until(
         lambda chat: chat is None or not chat.farewell,
-        lambda: ending.look(session_id),
+        look,
         notifications.chat(session_id),
         deadline=deadline,
         every=notifications.LOOK_AGAIN_SECONDS,

@@ -140,6 +140,5 @@ def close_chat(*, line_id: str) -> ChatSummary | None:
     if session_id is None:
         return None
     logs.note_chat(session_id)
-    sender.wake(session_id)
     sender.wait_for_notice(session_id, deadline=time.monotonic() + CLOSE_SECONDS)
     return ending.look(session_id)

@@ -255,6 +255,8 @@ def next_outgoing(session_id: int, token: int) -> Outgoing | None:
     """
     lease = leases.take_sending(session_id, token)
     if lease is None:
+        # A chat that is being recovered waits for whoever was about to try again.
+        leases.release_sending(session_id, token)
         return None
     rows = NEXT(id=session_id).rows
     if len(rows) == 1 and rows[0][3] and not lease.ending:
