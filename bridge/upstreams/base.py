@@ -19,7 +19,7 @@ resumption         hands the committed cursor to        needs no memory of its o
                    whoever reads next
 idempotency        a number a message, rising,          a number sent again makes no
                    committed before the first send,     second message
-                   never used for another one
+                   another's only if this is refused
 in doubt           keeps row and number and repeats     raises `NoAnswer` exactly when
                                                         it cannot know
 moved, expired     stops sending, lets the reader       tells `Moved`, `Gone`,
@@ -29,8 +29,8 @@ clocks             idle clock, limits of waiting,       only tells seconds
                    presence of the bot
 =================  ===================================  ==============================
 
-`tests/upstreams/contract.py` holds every upstream to the right column, and the core
-to the left one.
+`tests/upstreams/contract.py` holds every upstream to the right column, and
+`tests/chats/test_contract.py` the core to the left one.
 """
 
 from collections.abc import Callable, Mapping, Sequence

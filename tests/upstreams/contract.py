@@ -29,6 +29,7 @@ from bridge.domain.states import Ending
 from bridge.outbound.calls import Call
 from bridge.upstreams.base import Customer, Upstream
 from tests.harness.waiting import until
+from tests.upstreams import Killed
 
 SECONDS = 15
 LOST, UNANSWERED, REFUSED = "lost", "unanswered", "refused"
@@ -87,10 +88,6 @@ class FarSide(Protocol):
         LOST: it does not arrive. UNANSWERED: it is carried out, and no answer comes.
         REFUSED: it is not carried out, and never will be.
         """
-
-
-class Killed(BaseException):
-    """The process was killed here."""
 
 
 @dataclass

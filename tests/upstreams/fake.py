@@ -31,6 +31,7 @@ from bridge.domain.states import Ending, Reason
 from bridge.outbound.calls import Call
 from bridge.outbound.errors import CallCancelled, NoAnswerInTime
 from bridge.upstreams.base import Customer
+from tests.upstreams import Killed
 
 FIRST_NUMBER = 1
 AGENT = "Riley"
@@ -44,6 +45,7 @@ class Fault(StrEnum):
     STALLED = "stalled"  # a read that is held, and that nobody waits for any more
     REFUSED = "refused"
     LATER = "later"
+    MOVED = "moved"  # or so it is said
     DIES = "dies"  # the process dies before it asks
     DIES_AFTER = "dies after"  # … before it hears the answer
 
@@ -53,15 +55,24 @@ class Gate:
 
     def __init__(self) -> None:
         self.reached, self._open = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
 
     def wait(self) -> None:
         """Wait here until the gate is opened."""
+        self._thread = threading.current_thread()
         self.reached.set()
         assert self._open.wait(30), "nobody opened the gate"
 
     def open(self) -> None:
         """Let everybody through."""
         self._open.set()
+
+    def open_for_the_last(self, seconds: float) -> None:
+        """Let the thread that waits here through, and see that it ends then."""
+        self.open()
+        assert self._thread is not None
+        self._thread.join(seconds)
+        assert not self._thread.is_alive()
 
 
 class _Wire:
@@ -103,12 +114,14 @@ class FakeChat:
     is_routed: bool = False
     is_gone: bool = False
     has_agent: bool = False
+    takes_nothing: bool = False
     home: int = 1
     keeps_reads: bool = False  # where it was, after a move
     log: list[Event] = field(default_factory=list)
     loose: list[tuple[Event, ...]] = field(default_factory=list)
     heard: list[str] = field(default_factory=list)
     taken: dict[tuple[int, int], str] = field(default_factory=dict)
+    doubted: set[tuple[int, int]] = field(default_factory=set)
     last_number: int = 0
     ended_by: Ending | None = None
     ended_with: int | None = None
@@ -176,6 +189,10 @@ class FakeChat:
                 read.dies = True
             self.look()
 
+    def refuse_sends(self) -> None:
+        """Know the chat no more, but for what is to be read of it."""
+        self.takes_nothing = True
+
     def skip_numbers(self, count: int) -> None:
         """Take so many numbers for used."""
         with self.lock:
@@ -231,23 +248,33 @@ class FakeSalesforce:
 
     def chats(self, line_id: str) -> list[FakeChat]:
         """Return the customer's chats that an agent may see."""
-        chats = [*self._chats.values()]
-        return [chat for chat in chats if chat.line_id == line_id and chat.is_routed]
+        return [
+            chat for chat in self.begun if chat.line_id == line_id and chat.is_routed
+        ]
+
+    @property
+    def begun(self) -> list[FakeChat]:
+        """All chats, also those that no agent has seen."""
+        return [*self._chats.values()]
 
     @property
     def unended(self) -> list[FakeChat]:
         """The chats that are not over, also those that no agent has seen."""
-        return [chat for chat in self._chats.values() if not chat.is_over]
+        return [chat for chat in self.begun if not chat.is_over]
 
     def fail(self, call: str, *faults: Fault | Gate) -> None:
         """Have the next calls of a kind (open, read, send, end, recover) go wrong."""
         with self._lock:
             self._ahead[call] += faults
 
-    def close(self) -> None:
-        """Forget all chats, so that nobody waits for anything."""
+    def recover(self) -> None:
+        """Have nothing go wrong any more."""
         with self._lock:
             self._ahead.clear()
+
+    def close(self) -> None:
+        """Forget all chats, so that nobody waits for anything."""
+        self.recover()
         for chat in self._chats.values():
             chat.forget()
 
@@ -283,14 +310,16 @@ class FakeSalesforce:
                 raise Refused("refused")
             case Fault.LATER:
                 raise TryLater("later")
+            case Fault.MOVED:
+                raise Moved("elsewhere")
             case Fault.DIES:
-                raise SystemExit
+                raise Killed
         yield fault
         match fault:
             case Fault.UNANSWERED:
                 raise NoAnswer("the answer was lost")
             case Fault.DIES_AFTER:
-                raise SystemExit
+                raise Killed
 
     @contextmanager
     def reading(self, chat: FakeChat, home: int) -> Iterator[_Read]:
@@ -305,7 +334,7 @@ class FakeSalesforce:
             chat.read_count += 1
         try:
             yield read
-        except (CallCancelled, NoAnswerInTime, SystemExit):
+        except (CallCancelled, NoAnswerInTime, Killed):
             read.until = read.began + self.hold_seconds
             raise
         except BaseException:
@@ -356,20 +385,29 @@ class FakeUpstream:
     def send(self, link: Link, *, number: int, text: str, fresh: bool) -> None:
         """Take a message, once for each number."""
         chat = self._salesforce.find(link, at_home=False)
-        self._salesforce.watch("send", chat, (number, text, fresh))
+        self._salesforce.watch("send", chat, (number, text))
+        attempt = int(link.affinity_token), number
         with chat.lock:
             chat.sends += 1
             if chat.sends > 1:
                 self._salesforce.breaches.append("two sends at once")
+            if fresh and (attempt in chat.taken or attempt in chat.doubted):
+                self._salesforce.breaches.append("fresh is what may have arrived")
+            chat.doubted.add(attempt)
         try:
             with self._salesforce.call("send"), chat.lock:
                 self._take(link, number, text)
+        except (Refused, WrongNumber):
+            chat.doubted.discard(attempt)
+            raise
         finally:
             with chat.lock:
                 chat.sends -= 1
 
     def _take(self, link: Link, number: int, text: str) -> None:
         chat = self._salesforce.find(link)
+        if chat.takes_nothing:
+            raise Gone("nobody knows the chat")
         if not chat.has_agent:
             self._salesforce.breaches.append("sent before an agent was there")
         if (chat.home, number) in chat.taken:
@@ -377,6 +415,7 @@ class FakeUpstream:
                 self._salesforce.breaches.append("a number was used again")
             return
         if number != chat.last_number + 1:
+            self._salesforce.calls["wrong number"] += 1
             error = WrongNumber("not the next one")
             error.candidates = (chat.last_number + 2, chat.last_number + 1)
             raise error
@@ -425,7 +464,7 @@ class FakeFeed:
             while True:
                 with chat.lock:
                     if read.dies:
-                        raise SystemExit
+                        raise Killed
                     if chat.is_gone or not chat.keeps_reads:
                         self._salesforce.find(self._link)
                     if chat.home == home and (found := chat.after(cursor)):
@@ -469,9 +508,9 @@ class FakeRecovery:
                     self._salesforce.reading(chat, chat.home),
                 ):
                     self._salesforce.watch("recover", chat, self._cursor)
-                    ours = known()
-                    with chat.lock:
-                        return self._reading(chat, ours)
+                ours = known()
+                with chat.lock:
+                    return self._reading(chat, ours)
             except Gone:
                 raise
             except UpstreamError as exc:
@@ -479,6 +518,7 @@ class FakeRecovery:
         return None
 
     def _reading(self, chat: FakeChat, ours: Known) -> Reading:
+        """Return all that has been said there, as far as it is not known."""
         said = [event for event in chat.log if isinstance(event, Said)]
         rest = chat.log[self._cursor.ack + 1 :]
         events: list[Event] = [e for e in rest if not isinstance(e, Said)]
