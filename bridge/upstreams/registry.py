@@ -9,7 +9,8 @@ from bridge.outbound.transport import new_session
 from bridge.upstreams.base import Upstream
 from bridge.upstreams.liveagent.client import LiveAgentClient
 from bridge.upstreams.liveagent.hosts import SALESFORCE_DOMAINS
-from bridge.upstreams.liveagent.upstream import LiveAgent, Organization
+from bridge.upstreams.liveagent.protocol import Organization
+from bridge.upstreams.liveagent.upstream import LiveAgent
 
 
 def _live_agent() -> LiveAgent:

@@ -23,31 +23,22 @@ from bridge.outbound.http import (
     Request,
 )
 from bridge.telemetry import metrics
-from bridge.upstreams.liveagent import protocol
-from bridge.upstreams.liveagent.errors import (
-    AffinityChanged,
-    DuplicatePoll,
-    ErrorStatus,
-    MethodRefused,
-    OutOfSync,
-    RequestRefused,
-    ServerFault,
-    SessionGone,
-)
+from bridge.upstreams.liveagent import errors, protocol
 from bridge.upstreams.liveagent.protocol import (
     MESSAGES,
     Batch,
     NewSession,
+    Organization,
     Reconnection,
 )
 
 CONFLICT = 409
 # After `clientPollTimeout` Salesforce has answered a poll, or will not any more.
 PATIENCE_SECONDS = 1.0
-ERRORS: Mapping[int, type[ErrorStatus]] = {
-    403: SessionGone,
-    405: MethodRefused,
-    503: AffinityChanged,
+ERRORS: Mapping[int, type[errors.ErrorStatus]] = {
+    403: errors.SessionGone,
+    405: errors.MethodRefused,
+    503: errors.AffinityChanged,
 }
 
 
@@ -138,22 +129,21 @@ class LiveAgentClient:
         body = {"organizationId": organization_id}
         self._post(link, "Chasitor/ChasitorResyncState", None, body)
 
-    def availability(
-        self, host: str, *, organization_id: str, deployment_id: str, button_id: str
-    ) -> bool:
+    def availability(self, org: Organization) -> bool:
         """GET Visitor/Availability: is an agent to be had at this button?"""
+        button = org.button_id[:15]
         answer = self._call(
             "GET",
-            host,
+            org.host,
             "Visitor/Availability",
             query={
-                "org_id": organization_id[:15],
-                "deployment_id": deployment_id[:15],
-                "Availability.ids": button_id[:15],
+                "org_id": org.organization_id[:15],
+                "deployment_id": org.deployment_id[:15],
+                "Availability.ids": button,
             },
         )
         available = protocol.read_availability(answer.body)
-        return any(yes for id, yes in available.items() if id[:15] == button_id[:15])
+        return any(yes for id, yes in available.items() if id[:15] == button)
 
     def _post(
         self,
@@ -206,29 +196,24 @@ class LiveAgentClient:
             is_read=resource == MESSAGES,
         )
         return self._caller.ask(
-            request, check=partial(_raise_for_status, resource), call=call
+            request, check=partial(_raise_for_status, method, resource), call=call
         )
 
 
-def _raise_for_status(resource: str, answer: Answer) -> None:
+def _raise_for_status(method: str, resource: str, answer: Answer) -> None:
     """Raise what a status means; 202 and every other 2xx is a success."""
     status = answer.status
     if 200 <= status < 300:
         return
-    if status == CONFLICT:
-        raise _conflict(resource, answer)
+    if status == CONFLICT and resource == MESSAGES:
+        metrics.duplicate_poll()
+        raise errors.DuplicatePoll(resource, status)
+    if status == CONFLICT and method == "POST":
+        metrics.out_of_sync()
+        text = answer.body[:1000].decode(errors="replace")
+        raise errors.OutOfSync(resource, status, protocol.out_of_sync_actual(text))
     if status in ERRORS:
         raise ERRORS[status](resource, status)
     if 400 <= status < 500 and status not in {408, 429}:
-        raise RequestRefused(resource, status)
-    raise ServerFault(resource, status)
-
-
-def _conflict(resource: str, answer: Answer) -> ErrorStatus:
-    """Tell the two kinds of 409 apart: a duplicate poll, a wrong sequence."""
-    if resource == MESSAGES:
-        metrics.duplicate_poll()
-        return DuplicatePoll(resource, CONFLICT)
-    metrics.out_of_sync()
-    text = answer.body[:1000].decode(errors="replace")
-    return OutOfSync(resource, CONFLICT, protocol.out_of_sync_actual(text))
+        raise errors.RequestRefused(resource, status)
+    raise errors.ServerFault(resource, status)

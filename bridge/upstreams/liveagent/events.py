@@ -72,16 +72,9 @@ def _chat_message(event: protocol.Event) -> Iterator[Event]:
         yield Said(clean(text), _name(event.message))
 
 
-def _chat_request_success(event: protocol.Event) -> Iterator[Event]:
-    yield _queued(event.message.get("queuePosition"), event.message)
-
-
-def _queue_update(event: protocol.Event) -> Iterator[Event]:
-    yield _queued(event.message.get("position"), event.message)
-
-
-def _queued(position: object, message: Json) -> Queued:
-    return Queued(_count(position), _count(message.get("estimatedWaitTime")))
+def _queued(event: protocol.Event, position: str) -> Queued:
+    place, wait = event.message.get(position), event.message.get("estimatedWaitTime")
+    return Queued(_count(place), _count(wait))
 
 
 def _chat_request_fail(event: protocol.Event) -> Iterator[Event]:
@@ -101,11 +94,6 @@ def _chat_established(event: protocol.Event) -> Iterator[Event]:
         yield IdleClock(min(seconds or 0, 2**31 - 1) if runs else None)
 
 
-def _agent_disconnect(event: protocol.Event) -> Iterator[Event]:
-    """Not an end: the session lives on, and another agent may take over."""
-    yield Left()
-
-
 def _chat_ended(event: protocol.Event) -> Iterator[Event]:
     reason = event.message.get("reason")
     known = CHAT_ENDED_REASONS if isinstance(reason, str) else {}
@@ -116,11 +104,6 @@ def _async_result(event: protocol.Event) -> Iterator[Event]:
     """An asynchronous POST was carried out, or it failed and the chat with it."""
     if event.message.get("isSuccess") is False or event.message.get("error"):
         yield _ended(event, Reason.ERROR, needs_notice=True)
-
-
-def _switch_server(event: protocol.Event) -> Iterator[Event]:
-    """This host does not serve the organisation: the next chat begins elsewhere."""
-    yield _ended(event, Reason.ERROR, needs_notice=True)
 
 
 def _ended(
@@ -142,15 +125,17 @@ def _count(value: object) -> int | None:
     return number if number is not None and 0 <= number < 2**31 else None
 
 
-TRANSLATIONS: dict[str, Callable[[protocol.Event], Iterator[Event]]] = {
+TRANSLATIONS: dict[str, Callable[[protocol.Event], Iterable[Event]]] = {
     "ChatMessage": _chat_message,
-    "ChatRequestSuccess": _chat_request_success,
-    "QueueUpdate": _queue_update,
+    "ChatRequestSuccess": lambda event: [_queued(event, "queuePosition")],
+    "QueueUpdate": lambda event: [_queued(event, "position")],
     "ChatRequestFail": _chat_request_fail,
     "ChatEstablished": _chat_established,
     "ChatTransferred": _chat_established,
-    "AgentDisconnect": _agent_disconnect,
+    # No end: the session lives on, and another agent may take over.
+    "AgentDisconnect": lambda event: [Left()],
     "ChatEnded": _chat_ended,
     "AsyncResult": _async_result,
-    "SwitchServer": _switch_server,
+    # This host does not serve the organisation: the next chat begins elsewhere.
+    "SwitchServer": lambda event: [_ended(event, Reason.ERROR, needs_notice=True)],
 }

@@ -26,8 +26,7 @@ import hashlib
 import json
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from bridge.domain.links import Cursor
 from bridge.upstreams.liveagent.protocol import Batch, Event
@@ -43,52 +42,21 @@ FORM = re.compile(rf"(-?[0-9]{{1,19}})([?ea])((?:[\w-]{{{DIGEST_LENGTH}}})*)", r
 COMES_ONCE = frozenset({"ChatRequestSuccess", "ChatEstablished", "ChasitorSessionData"})
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Unread:
-    """What of an answer is new, and what to remember once it is stored."""
-
-    events: tuple[Event, ...]
-    memory: str
-
-
 def read_on(
     batch: Batch, cursor: Cursor, *, secret: str
 ) -> tuple[tuple[Event, ...], Cursor]:
-    """Return what is new in an answer, and how far the chat is read with it."""
-    new = unread(
-        batch.events,
-        size=batch.size,
-        sequence=batch.sequence,
-        ack=cursor.ack,
-        memory=cursor.memory,
-        secret=secret,
-    )
-    ack = cursor.ack if batch.sequence is None else batch.sequence
-    offset = cursor.offset if batch.offset is None else batch.offset
-    return new.events, Cursor(ack, offset, new.memory)
+    """Return what is new in an answer, and how far the chat is read with it.
 
-
-def unread(
-    events: Sequence[Event],
-    *,
-    size: int,
-    sequence: int | None,
-    ack: int,
-    memory: str,
-    secret: str,
-) -> Unread:
-    """Return the events not read before, and the memory that goes with `sequence`.
-
-    `size` is how many elements the answer had, readable or not, `memory` what was
-    returned for the answer before (empty: nothing is known), `secret` what keeps
-    digests from being guessed. An answer whose `sequence` is not above `ack` is for
-    the caller to drop as a whole; one without `sequence` is new as a whole.
+    `secret` keeps the digests from being guessed. An answer whose `sequence` is not
+    above `ack` is for the caller to drop as a whole; one without is new as a whole.
     """
+    events, size, sequence, ack = batch.events, batch.size, batch.sequence, cursor.ack
+    offset = cursor.offset if batch.offset is None else batch.offset
     if sequence is None:
-        return Unread(tuple(events), memory)
-    counts, read = _recalled(memory, ack)
+        return events, replace(cursor, offset=offset)
+    counts, read = _recalled(cursor.memory, ack)
     if size != len(events):  # which has which number is not known
-        return Unread(tuple(events), f"{sequence}{counts}")
+        return events, Cursor(sequence, offset, f"{sequence}{counts}")
     came = [_digest(event, secret) for event in events]
     old = max(0, ack - (sequence - size))
     can_tell = 0 < old <= len(read)
@@ -102,7 +70,8 @@ def unread(
     begin = old if is_again and counts == COUNTS_EVENTS else 0
     before = read if sequence - size <= ack else []
     digests = [*before, *came[begin:]][-MAX_DIGESTS:]
-    return Unread(tuple(events[begin:]), f"{sequence}{counts}{''.join(digests)}")
+    memory = f"{sequence}{counts}{''.join(digests)}"
+    return events[begin:], Cursor(sequence, offset, memory)
 
 
 def _recalled(memory: str, ack: int) -> tuple[str, list[str]]:

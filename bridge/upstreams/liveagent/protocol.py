@@ -9,11 +9,12 @@ https://developer.salesforce.com/docs/service/chat-rest/guide/
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.domain.links import DEFAULT_HOLD_SECONDS, MAX_SECRET_LENGTH
+from bridge.upstreams.base import Customer
 from bridge.upstreams.liveagent.errors import MalformedAnswer, ServerSwitched
 
 BASE_PATH = "/chat/rest/"
@@ -26,6 +27,21 @@ CONTACT_LABEL = "ContactLineId"
 NO_AFFINITY = "null"
 
 Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """Where chats are opened, and for whom: an endpoint and Salesforce's ids.
+
+    `secret` keeps what is remembered of events from being guessed.
+    """
+
+    host: str
+    organization_id: str
+    deployment_id: str
+    button_id: str
+    user_agent: str
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,15 +112,7 @@ def headers(
 
 
 def chasitor_init(
-    *,
-    organization_id: str,
-    deployment_id: str,
-    button_id: str,
-    session_id: str,
-    user_agent: str,
-    line_id: str,
-    display_name: str,
-    prechat_entities: Sequence[Json],
+    org: Organization, customer: Customer, session_id: str
 ) -> dict[str, Any]:
     """Return the body of `Chasitor/ChasitorInit`.
 
@@ -112,24 +120,24 @@ def chasitor_init(
     label, so that Salesforce finds the customer's Contact.
     """
     return {
-        "organizationId": organization_id,
-        "deploymentId": deployment_id,
-        "buttonId": button_id,
+        "organizationId": org.organization_id,
+        "deploymentId": org.deployment_id,
+        "buttonId": org.button_id,
         "sessionId": session_id,
-        "userAgent": user_agent,
+        "userAgent": org.user_agent,
         "language": "ja",
         "screenResolution": "N/A",
-        "visitorName": display_name,
+        "visitorName": customer.display_name,
         "prechatDetails": [
             {
                 "label": CONTACT_LABEL,
-                "value": line_id,
+                "value": customer.line_id,
                 "entityMaps": [],
                 "transcriptFields": [],
                 "displayToAgent": True,
             }
         ],
-        "prechatEntities": list(prechat_entities),
+        "prechatEntities": list(customer.prechat_entities),
         "buttonOverrides": [],
         "receiveQueueUpdates": True,
         "isPost": True,

@@ -25,7 +25,11 @@ from bridge.upstreams.liveagent.client import PATIENCE_SECONDS, LiveAgentClient
 from bridge.upstreams.liveagent.errors import MethodRefused
 from bridge.upstreams.liveagent.events import translate
 from bridge.upstreams.liveagent.overlap import read_on
-from bridge.upstreams.liveagent.protocol import Reconnection, TranscriptEntry
+from bridge.upstreams.liveagent.protocol import (
+    Organization,
+    Reconnection,
+    TranscriptEntry,
+)
 from bridge.upstreams.liveagent.transcript import (
     has_arrived,
     last_speaker,
@@ -39,17 +43,10 @@ class LiveAgentRecovery:
     """One change of affinity of one chat."""
 
     def __init__(
-        self,
-        client: LiveAgentClient,
-        link: Link,
-        cursor: Cursor,
-        *,
-        organization_id: str,
-        secret: str,
+        self, client: LiveAgentClient, org: Organization, link: Link, cursor: Cursor
     ) -> None:
         self._client = client
-        self._organization_id = organization_id
-        self._secret = secret
+        self._org = org
         self._link = link
         self._cursor = cursor
         self._answer: Reconnection | None = None
@@ -73,6 +70,7 @@ class LiveAgentRecovery:
         failed: Callable[[UpstreamError], None],
     ) -> Reading | None:
         """Poll the new server until it has told the conversation so far."""
+        self._hold, self._known, self._failed = hold, known, failed
         answer, self._answer = self._answer, None
         assert answer is not None, "is_needed comes first"
         metrics.reconnecting()
@@ -89,7 +87,7 @@ class LiveAgentRecovery:
                 if not events:
                     raise
                 # What was handed over is stored first; the next poll says it again.
-                return self._reading(link, cursor, answer, events, (), known)
+                return self._reading(link, cursor, answer, events)
             except Moved:
                 raise
             except UpstreamError as exc:
@@ -97,14 +95,14 @@ class LiveAgentRecovery:
                 continue
             if batch is None:
                 continue
-            new, cursor = read_on(batch, cursor, secret=self._secret)
+            new, cursor = read_on(batch, cursor, secret=self._org.secret)
             events += new
             for event in batch.events:
                 if event.type == "ChasitorSessionData":
                     lines = protocol.read_transcript(event.message)
-                    if not self._resync(link, hold, failed):
+                    if not self._resync(link):
                         return None
-                    return self._reading(link, cursor, answer, events, lines, known)
+                    return self._reading(link, cursor, answer, events, lines)
         return None
 
     def _poll(self, link: Link, ack: int) -> protocol.Batch | None:
@@ -112,16 +110,12 @@ class LiveAgentRecovery:
         call = Call(now + hold, begin_by=now + READ_WITHIN_SECONDS)
         return self._client.messages(link, ack=ack, hold=hold, call=call)
 
-    def _resync(
-        self,
-        link: Link,
-        hold: Callable[[], bool],
-        failed: Callable[[UpstreamError], None],
-    ) -> bool:
+    def _resync(self, link: Link) -> bool:
         """POST ChasitorResyncState; False when the leases were lost meanwhile."""
+        org_id = self._org.organization_id
         while True:
             try:
-                self._client.resync_state(link, organization_id=self._organization_id)
+                self._client.resync_state(link, organization_id=org_id)
                 return True
             except Moved:
                 raise
@@ -131,8 +125,8 @@ class LiveAgentRecovery:
                 logger.warning("resync refused: %s", exc)
                 return True
             except UpstreamError as exc:
-                failed(exc)
-                if not hold():
+                self._failed(exc)
+                if not self._hold():
                     return False
 
     def _reading(
@@ -141,11 +135,10 @@ class LiveAgentRecovery:
         cursor: Cursor,
         answer: Reconnection,
         events: tuple[protocol.Event, ...],
-        transcript: tuple[TranscriptEntry, ...],
-        known: Callable[[], Known],
+        transcript: tuple[TranscriptEntry, ...] = (),
     ) -> Reading:
         """Put together what has happened while there was no server."""
-        ours = known()
+        ours = self._known()
         happened = translate(events)
         said = tuple(event for event in happened if isinstance(event, Said))
         new: list[Event] = [each for each in happened if not isinstance(each, Said)]

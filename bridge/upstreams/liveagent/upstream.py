@@ -8,7 +8,7 @@ do it.
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -22,19 +22,12 @@ from bridge.outbound.errors import TransportError
 from bridge.outbound.http import MAX_CALL_SECONDS
 from bridge.upstreams.base import TOO_SOON_SECONDS, Customer
 from bridge.upstreams.liveagent import protocol
-from bridge.upstreams.liveagent.client import (
-    PATIENCE_SECONDS,
-    LiveAgentClient,
-)
-from bridge.upstreams.liveagent.errors import (
-    OutOfSync,
-    ServerFault,
-    ServerSwitched,
-)
+from bridge.upstreams.liveagent.client import PATIENCE_SECONDS, LiveAgentClient
+from bridge.upstreams.liveagent.errors import OutOfSync, ServerFault, ServerSwitched
 from bridge.upstreams.liveagent.events import translate
 from bridge.upstreams.liveagent.hosts import may_follow
 from bridge.upstreams.liveagent.overlap import read_on
-from bridge.upstreams.liveagent.protocol import Batch, Event, NewSession
+from bridge.upstreams.liveagent.protocol import Batch, Event, NewSession, Organization
 from bridge.upstreams.liveagent.recovery import LiveAgentRecovery
 
 logger = logging.getLogger(__name__)
@@ -43,21 +36,6 @@ R = TypeVar("R")
 
 MAX_SWITCHES = 3
 FIRST_SEQUENCE = 1  # that of ChasitorInit
-
-
-@dataclass(frozen=True, slots=True)
-class Organization:
-    """Where chats are opened, and for whom: an endpoint and Salesforce's ids.
-
-    `secret` keeps what is remembered of events from being guessed.
-    """
-
-    host: str
-    organization_id: str
-    deployment_id: str
-    button_id: str
-    user_agent: str
-    secret: str = field(repr=False)
 
 
 class LiveAgent:
@@ -77,16 +55,7 @@ class LiveAgent:
         link = Link(host, new.key, new.affinity_token, new.client_poll_timeout)
         if not keep(link, FIRST_SEQUENCE):
             return self._client.delete_session(link)
-        body = protocol.chasitor_init(
-            organization_id=self._org.organization_id,
-            deployment_id=self._org.deployment_id,
-            button_id=self._org.button_id,
-            session_id=new.id,
-            user_agent=self._org.user_agent,
-            line_id=customer.line_id,
-            display_name=customer.display_name,
-            prechat_entities=customer.prechat_entities,
-        )
+        body = protocol.chasitor_init(self._org, customer, new.id)
         # The same number again is no second chat; where a 409 says so, see `send`.
         init = partial(
             self._client.chasitor_init, link, sequence=FIRST_SEQUENCE, body=body
@@ -155,22 +124,11 @@ class LiveAgent:
 
     def recovery(self, link: Link, cursor: Cursor) -> LiveAgentRecovery:
         """Return what follows a chat to its new server."""
-        return LiveAgentRecovery(
-            self._client,
-            link,
-            cursor,
-            organization_id=self._org.organization_id,
-            secret=self._org.secret,
-        )
+        return LiveAgentRecovery(self._client, self._org, link, cursor)
 
     def is_available(self) -> bool:
         """GET Visitor/Availability."""
-        return self._client.availability(
-            self._org.host,
-            organization_id=self._org.organization_id,
-            deployment_id=self._org.deployment_id,
-            button_id=self._org.button_id,
-        )
+        return self._client.availability(self._org)
 
 
 class LiveAgentFeed:

@@ -7,6 +7,7 @@ from bridge.domain.links import Link
 from bridge.outbound.calls import Call
 from bridge.outbound.transport import new_session
 from bridge.upstreams.liveagent.client import LiveAgentClient
+from bridge.upstreams.liveagent.protocol import Organization
 
 HOST = "https://d.la1-c1-xxx.salesforceliveagent.com"
 BASE = f"{HOST}/chat/rest/"
@@ -57,12 +58,15 @@ def reconnect(client, offset=1122334455):
 
 
 def available(client, button="573XX0000000001"):
-    return client.availability(
-        HOST,
+    org = Organization(
+        host=HOST,
         organization_id="00D000000000001",
         deployment_id="572000000000001",
         button_id=button,
+        user_agent="",
+        secret="",
     )
+    return client.availability(org)
 
 
 POSTS = {

@@ -5,6 +5,7 @@ import requests
 
 from bridge.domain.errors import UpstreamError
 from bridge.outbound.errors import NoAnswerInTime, TransportError, Unreachable
+from bridge.telemetry import metrics
 from bridge.upstreams.liveagent.errors import (
     AffinityChanged,
     DuplicatePoll,
@@ -17,6 +18,7 @@ from bridge.upstreams.liveagent.errors import (
 from tests.samples import sample
 from tests.upstreams.liveagent.client_calls import (  # noqa: F401 (fixtures are found by their names)
     BASE,
+    CALLS,
     POSTS,
     all_calls,
     client_fixture,
@@ -39,6 +41,7 @@ REFUSALS = {
     503: AffinityChanged,
     504: ServerFault,
 }
+CONFLICTS = ("liveagent_conflicts_total", {"kind": "out_of_sync"})
 NO_ANSWERS = {
     requests.ConnectTimeout: Unreachable,
     requests.ReadTimeout: NoAnswerInTime,
@@ -117,6 +120,20 @@ def test_a_post_out_of_sequence(wire, client, resource, body, actual):
     with pytest.raises(OutOfSync) as caught:
         POSTS[resource](client)
     assert caught.value.actual == actual
+
+
+@pytest.mark.parametrize(
+    ("method", "resource", "call"),
+    [each for each in CALLS if each[0] != "POST" and each[2] is not poll],
+)
+def test_a_conflict_of_what_has_no_sequence_is_a_refusal(
+    wire, client, method, resource, call
+):
+    wire.add(method, BASE + resource, status=409, body="Actual 3")
+    before = metrics.REGISTRY.get_sample_value(*CONFLICTS)
+    with pytest.raises(RequestRefused):
+        call(client)
+    assert metrics.REGISTRY.get_sample_value(*CONFLICTS) == before
 
 
 def test_a_duplicate_poll_is_one_whatever_its_text_says(wire, client):

@@ -5,7 +5,8 @@ from django.conf import settings
 
 from bridge.outbound.transport import new_session
 from bridge.upstreams.liveagent.client import LiveAgentClient
-from bridge.upstreams.liveagent.upstream import LiveAgent, Organization
+from bridge.upstreams.liveagent.protocol import Organization
+from bridge.upstreams.liveagent.upstream import LiveAgent
 from tests.harness import salesforce as harness
 from tests.upstreams.contract import LOST, REFUSED, UNANSWERED, UpstreamContract
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.upstreams.liveagent.overlap import MAX_DIGESTS, MAX_MEMORY, unread
-from bridge.upstreams.liveagent.protocol import Event
+from bridge.domain.links import Cursor
+from bridge.upstreams.liveagent.overlap import MAX_DIGESTS, MAX_MEMORY, read_on
+from bridge.upstreams.liveagent.protocol import Batch, Event
 
 FIRST_ACK = -1
 
@@ -32,18 +33,12 @@ class Client:
         """Take an answer with these texts; returns those that are new."""
         if sequence is not None and sequence <= self.ack:
             return []
-        events = [event(text) for text in texts.split()]
-        found = unread(
-            events,
-            ack=self.ack,
-            sequence=sequence,
-            memory=self.memory,
-            secret="the key",
-            **{"size": len(events), **more},
-        )
-        self.memory = found.memory
-        self.ack = self.ack if sequence is None else sequence
-        new = [str(it.message.get("text") or it.type) for it in found.events]
+        events = tuple(event(text) for text in texts.split())
+        batch = Batch(events, more.get("size", len(events)), sequence, offset=None)
+        cursor = Cursor(self.ack, memory=self.memory)
+        found, cursor = read_on(batch, cursor, secret="the key")
+        self.ack, self.memory = cursor.ack, cursor.memory
+        new = [str(it.message.get("text") or it.type) for it in found]
         self.heard += new
         return new
 
@@ -157,9 +152,8 @@ def test_the_memory_stays_short_and_tells_nothing(client: Client):
     client.read("秘密 秘密", 2**63 - 1)
     assert len(client.memory) <= MAX_MEMORY
     assert len(set(client.memory)) > MAX_DIGESTS // 2
-    other = unread(
-        [event("秘密")], size=1, sequence=0, ack=-1, memory="", secret="another"
-    )
+    batch = Batch((event("秘密"),), size=1, sequence=0, offset=None)
+    _, other = read_on(batch, Cursor(), secret="another")
     assert other.memory[-6:] != client.memory[-6:]
 
 

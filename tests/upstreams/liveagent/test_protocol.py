@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from bridge.upstreams.base import Customer
 from bridge.upstreams.liveagent import protocol
 from bridge.upstreams.liveagent.errors import MalformedAnswer, ServerSwitched
 from bridge.upstreams.liveagent.protocol import Batch, Event, NewSession, Reconnection
@@ -57,16 +58,15 @@ def test_all_headers_are_texts():
 
 @pytest.mark.parametrize("entities", [[], [{"entityName": "Contact", "x": [None]}]])
 def test_chasitor_init(entities):
-    body = protocol.chasitor_init(
+    org = protocol.Organization(
+        host="https://example.org",
         organization_id="00D000000000001",
         deployment_id="572000000000001",
         button_id="573000000000001",
-        session_id="3f1f0c5e",
         user_agent="Liveagent API",
-        line_id="U1",
-        display_name="花子",
-        prechat_entities=entities,
+        secret="",
     )
+    body = protocol.chasitor_init(org, Customer("U1", "花子", entities), "3f1f0c5e")
     assert body == {
         "organizationId": "00D000000000001",
         "deploymentId": "572000000000001",
