@@ -280,6 +280,37 @@ def test_init_whose_answer_is_lost_opens_one_chat(
     assert chat.heard == ["はい"]
 
 
+@pytest.mark.parametrize("held_poll", ["503", "hold"])
+def test_init_that_finds_its_chat_moved_leaves_nothing_open(
+    bot: Bot, salesforce: Salesforce, held_poll: str
+):
+    salesforce.switch(handover_held_poll=held_poll)
+    salesforce.fault("ChasitorInit", "lose_answer")
+    salesforce.fault("ChasitorInit", "move", after=1)  # before it is sent again
+
+    assert bot.init().outcome == NOT_CONNECTED
+
+    [chat] = salesforce.chats(bot.line_id)
+    chat.wait(ended=1)
+    assert bot.messages().outcome == END
+    begin_chat(bot, salesforce)
+
+
+@pytest.mark.parametrize("ending", ["/close", "the idle clock"])
+def test_a_chat_that_moves_while_it_is_ended_is_ended_there(
+    bot: Bot, salesforce: Salesforce, ending: str
+):
+    seconds = 2 if ending == "the idle clock" else None
+    chat = begin_chat(bot, salesforce, idle_timeout_seconds=seconds)
+    salesforce.fault("ChatEnd", "move")
+
+    if ending == "/close":
+        bot.close()
+
+    assert bot.messages().outcome == END
+    chat.wait(ended=1)
+
+
 def test_init_of_an_unreachable_salesforce_fails(bot: Bot, salesforce: Salesforce):
     salesforce.fault("*", "lose_request", times=None)
 
