@@ -148,6 +148,10 @@ def fetch(
         return Fetch(None, chat)
     if claim and claimed_by != claim:
         return Fetch(None, chat, is_claimed_elsewhere=True)
+    if not claim and claimed_by == NO_CLAIM:
+        # It was stored between the script's statements, and is not marked yet; handed
+        # out like this, its own acknowledgement would be refused.
+        return fetch(line_id, claim=claim, hold_seconds=hold_seconds)
     if delivered_before := _delivered.get(message_id):
         _delete(delivered_before)
         return fetch(line_id, claim=claim, hold_seconds=hold_seconds)

@@ -12,6 +12,7 @@ from bridge.domain.errors import DatabaseUnavailable, InvalidRequest
 from bridge.models import AgentMessage, Session
 from bridge.storage import agent_messages, database, notifications
 from bridge.storage.database import in_database, run_on_database_thread
+from bridge.storage.sql import Script
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -147,3 +148,19 @@ def test_what_was_delivered_is_not_handed_out_again(
 
     assert services.next_message(line_id=LINE_ID, ack=None).message.id == second
     assert not agent_messages._delivered
+
+
+def test_a_message_stored_in_the_midst_of_the_look_can_be_acknowledged(
+    chat, monkeypatch
+):
+    """PostgreSQL shows each statement of a script what was committed before it."""
+    message_id = say(chat, "一")
+    too_early = Script(agent_messages.LOOK, is_known="{true}", **agent_messages.PIECES)
+    monkeypatch.setattr(agent_messages, "ACKNOWLEDGE_AND_FETCH", too_early)
+
+    found = agent_messages.fetch(LINE_ID, claim=0, hold_seconds=SECONDS, ack=0)
+
+    monkeypatch.undo()
+    assert found.message is not None and found.message.id == message_id
+    after = agent_messages.fetch(LINE_ID, claim=0, hold_seconds=SECONDS, ack=message_id)
+    assert after.message is None
