@@ -67,9 +67,9 @@ class Feed(Protocol):
     def next(self, cursor: Cursor, call: Call) -> Reading | None:
         """Wait for what comes after `cursor`; None when nothing came.
 
-        `call` lets another thread cut the read short and bounds it. Raises `Moved`,
-        `Gone`, or `NoAnswer`, whose `may_hold` says whether Salesforce may still be
-        holding this read.
+        `call` lets another thread cut the read short and bounds it; one that `call`
+        says is too late is not begun. Raises `Moved`, `Gone`, or `NoAnswer`, whose
+        `may_hold` says whether Salesforce may still be holding this read.
         """
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ The left column of the table in `bridge/upstreams/base.py`, row by row, with a f
 upstream that sees each call and compares it with what is committed at that moment.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -77,12 +78,14 @@ class Books:
             self._salesforce.breaches.append(f"{call}: {exc}")
 
     @in_database
-    def read(self, chat, cursor):
-        hold = self._salesforce.hold_seconds
+    def read(self, chat, about):
+        cursor, call = about
         row = Session.objects.get(key=chat.key)
         assert cursor_of(row) == cursor, "how far it was read is not committed"
+        lasts = max(call.deadline, call.begin_by + self._salesforce.hold_seconds)
+        assert lasts < math.inf, "the read is not bounded"
         assert Session.objects.filter(
-            key=chat.key, poll_until__gt=from_now(hold)
+            key=chat.key, poll_until__gt=from_now(lasts - reader.time.monotonic())
         ).exists(), "the lease may end before the read"
 
     @in_database

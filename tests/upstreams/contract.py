@@ -324,6 +324,16 @@ class UpstreamContract:
         joined.chat.say("一")
         assert texts(joined.restart().read(Said)) == ["一"]
 
+    def test_a_read_that_is_too_late_is_not_begun(self, joined):
+        late = Call(time.monotonic() + SECONDS, begin_by=time.monotonic() - 1)
+        feed = joined.upstream.listen(joined.link)
+        with closing(feed), pytest.raises(NoAnswer) as failed:
+            feed.next(joined.cursor, late)
+
+        assert not failed.value.may_hold
+        joined.chat.say("一")
+        assert texts(joined.read(Said)) == ["一"]
+
     def cut(self, conversation: Conversation, pool: ThreadPoolExecutor) -> float:
         """Cut a read that is held, and return when it began."""
         began, call = time.monotonic(), Call(time.monotonic() + SECONDS)

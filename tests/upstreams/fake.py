@@ -450,8 +450,10 @@ class FakeFeed:
     def next(self, cursor: Cursor, call: Call) -> Reading | None:
         """Wait for something to be said."""
         chat = self._salesforce.find(self._link)
-        self._salesforce.watch("read", chat, cursor)
+        self._salesforce.watch("read", chat, (cursor, call))
         home = int(self._link.affinity_token)
+        if not call.begin():
+            raise NoAnswer("too late")
         with (
             self._salesforce.call("read") as fault,
             self._salesforce.reading(chat, home) as read,
