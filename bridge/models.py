@@ -14,11 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from bridge.domain.links import (
-    DEFAULT_HOLD_SECONDS,
-    FIRST_ACK,
-    MAX_SECRET_LENGTH,
-)
+from bridge.domain.links import DEFAULT_HOLD_SECONDS, FIRST_ACK, MAX_SECRET_LENGTH
 from bridge.domain.states import Reason, State
 
 IDENTIFIER = 255  # characters of a line_id, a name, a message_id

@@ -1,7 +1,8 @@
 """What is answered where something is wrong, outside the views as well?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
@@ -58,23 +59,22 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return Refusal(request, HTTPStatus.BAD_REQUEST, [error])
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 403; the admin's pages do it as pages."""
-    if is_page(request):
-        return defaults.permission_denied(request, exception)
-    return Refusal(request, HTTPStatus.FORBIDDEN)
+def _page_or_refusal(
+    page: Callable[..., HttpResponse], status: int, *errors: Fault
+) -> Callable[..., HttpResponse]:
+    """Return what answers so; the admin's pages do it as pages."""
+
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if is_page(request):
+            return page(request, *args, **kwargs)
+        return Refusal(request, status, errors)
+
+    return answer
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404; the admin's pages do it as pages."""
-    if is_page(request):
-        return defaults.page_not_found(request, exception)
-    error: Fault = {"field": None, "reason": "there is nothing at this path"}
-    return Refusal(request, HTTPStatus.NOT_FOUND, [error])
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 500."""
-    if is_page(request):
-        return defaults.server_error(request)
-    return Refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+NOTHING_HERE: Fault = {"field": None, "reason": "there is nothing at this path"}
+forbidden = _page_or_refusal(defaults.permission_denied, HTTPStatus.FORBIDDEN)
+not_found = _page_or_refusal(
+    defaults.page_not_found, HTTPStatus.NOT_FOUND, NOTHING_HERE
+)
+server_error = _page_or_refusal(defaults.server_error, HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -13,15 +13,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from bridge.api import auth
-from bridge.api.answers import (
-    Alive,
-    Answer,
-    NotReady,
-    Ready,
-    Salesforce,
-    SalesforceUncounted,
-)
+from bridge.api import answers, auth
 from bridge.api.endpoint import read_only
 from bridge.api.errors import Refusal
 from bridge.domain.errors import Unauthorized
@@ -34,7 +26,7 @@ _deployment = deployment.DeploymentCollector()
 @read_only("/healthz")
 def healthz(request: HttpRequest) -> HttpResponse:
     """Say that the process lives."""
-    return Answer(Alive())
+    return answers.Answer(answers.Alive())
 
 
 @read_only("/readyz")
@@ -43,11 +35,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
     found = readiness.look()
     state, chats = process.salesforce.state, found.unanswered_chats
     if not found.reasons:
-        salesforce = Salesforce(state=state, unanswered_chats=chats)
-        return Answer(Ready(salesforce=salesforce))
-    uncounted = SalesforceUncounted(state=state, unanswered_chats=chats)
-    not_ready = NotReady(reasons=found.reasons, salesforce=uncounted)
-    return Answer(not_ready, HTTPStatus.SERVICE_UNAVAILABLE)
+        salesforce = answers.Salesforce(state=state, unanswered_chats=chats)
+        return answers.Answer(answers.Ready(salesforce=salesforce))
+    uncounted = answers.SalesforceUncounted(state=state, unanswered_chats=chats)
+    not_ready = answers.NotReady(reasons=found.reasons, salesforce=uncounted)
+    return answers.Answer(not_ready, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @read_only("/metrics")

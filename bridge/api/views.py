@@ -8,17 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from bridge.api import connection, delivery
-from bridge.api.answers import (
-    Answer,
-    Closed,
-    Connected,
-    Ended,
-    Message,
-    NotConnected,
-    Nothing,
-    Sent,
-)
+from bridge.api import answers, connection, delivery
 from bridge.api.endpoint import endpoint
 from bridge.api.requests import Close, Init, Messages, Send
 from bridge.chats import opening, services
@@ -29,7 +19,7 @@ from bridge.upstreams.base import Customer
 
 
 @endpoint(
-    *("/init", Init, Connected, NotConnected),
+    *("/init", Init, answers.Connected, answers.NotConnected),
     example={"line_id": "U1", "display_name": "花子"},
 )
 def init(request: HttpRequest, payload: Init) -> HttpResponse:
@@ -38,14 +28,14 @@ def init(request: HttpRequest, payload: Init) -> HttpResponse:
         Customer(payload.line_id, payload.display_name, payload.prechatEntities)
     )
     if chat is None:
-        return Answer(NotConnected(reason=opening.FULL))
+        return answers.Answer(answers.NotConnected(reason=opening.FULL))
     if not chat.is_begun:
-        return Answer(NotConnected(reason=chat.reason or Reason.ERROR))
-    return Answer(Connected(**_standing(chat)))
+        return answers.Answer(answers.NotConnected(reason=chat.reason or Reason.ERROR))
+    return answers.Answer(answers.Connected(**_standing(chat)))
 
 
 @endpoint(
-    *("/messages", Messages, Message, Ended, Nothing),
+    *("/messages", Messages, answers.Message, answers.Ended, answers.Nothing),
     example={"line_id": "U1", "ack": 0},
 )
 def messages(request: HttpRequest, payload: Messages) -> HttpResponse:
@@ -61,12 +51,12 @@ def messages(request: HttpRequest, payload: Messages) -> HttpResponse:
     if found.message is not None:
         return delivery.answer(found.message, is_connected)
     if found.is_end:
-        return Answer(Ended(**_end(found.chat)))
-    return Answer(Nothing(**_standing(found.chat)))
+        return answers.Answer(answers.Ended(**_end(found.chat)))
+    return answers.Answer(answers.Nothing(**_standing(found.chat)))
 
 
 @endpoint(
-    *("/send", Send, Sent),
+    *("/send", Send, answers.Sent),
     example={"line_id": "U1", "message": "こんにちは", "message_id": "100001"},
 )
 def send(request: HttpRequest, payload: Send) -> HttpResponse:
@@ -76,14 +66,14 @@ def send(request: HttpRequest, payload: Send) -> HttpResponse:
         text=payload.message,
         message_id=payload.message_id,
     )
-    return Answer(Sent())
+    return answers.Answer(answers.Sent())
 
 
-@endpoint("/close", Close, Closed, example={"line_id": "U1"})
+@endpoint("/close", Close, answers.Closed, example={"line_id": "U1"})
 def close(request: HttpRequest, payload: Close) -> HttpResponse:
     """End the chat."""
     chat = services.close_chat(line_id=payload.line_id)
-    return Answer(Closed(**_end(chat)))
+    return answers.Answer(answers.Closed(**_end(chat)))
 
 
 ENDPOINTS = (init, messages, send, close)

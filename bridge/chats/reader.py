@@ -13,14 +13,8 @@ from collections.abc import Iterable
 
 from bridge.chats import shutdown
 from bridge.chats.recovery import Recovering
+from bridge.domain import errors
 from bridge.domain.effects import apply
-from bridge.domain.errors import (
-    DatabaseUnavailable,
-    Gone,
-    Moved,
-    NoAnswer,
-    UpstreamError,
-)
 from bridge.domain.readings import Reading
 from bridge.domain.states import Reason, State
 from bridge.domain.timeline import EndedBy
@@ -29,12 +23,7 @@ from bridge.outbound.calls import Call
 from bridge.storage import ending, leases, moves, readings, timeline
 from bridge.storage.leases import STALE_SECONDS, Lease, new_token
 from bridge.telemetry import logs, metrics
-from bridge.upstreams.base import (
-    READ_WITHIN_SECONDS,
-    TOO_SOON_SECONDS,
-    Feed,
-    Recovery,
-)
+from bridge.upstreams.base import READ_WITHIN_SECONDS, TOO_SOON_SECONDS, Feed, Recovery
 from bridge.upstreams.registry import upstream
 
 logger = logging.getLogger(__name__)
@@ -143,9 +132,9 @@ class Reader:
                     if not asked.is_needed():
                         moves.end(lease)
                         return False
-                except Gone:
+                except errors.Gone:
                     return True  # the next read will say so
-                except UpstreamError as exc:
+                except errors.UpstreamError as exc:
                     logger.warning("chat %s: %s", self._session_id, exc)
                     time.sleep(ASK_AGAIN_SECONDS)
                 else:
@@ -162,7 +151,7 @@ class Reader:
                     leases.release(self._session_id, self._token)
                     break
                 self._lease = self._carry_on(self._lease)
-        except DatabaseUnavailable:
+        except errors.DatabaseUnavailable:
             logger.warning("chat %s: the lease will run out", self._session_id)
         finally:
             self._feed.close()
@@ -174,11 +163,11 @@ class Reader:
         """Take one step; whatever goes wrong in it, the chat is not let go of."""
         try:
             return self._step(lease)
-        except Gone as exc:
+        except errors.Gone as exc:
             logger.warning("chat %s is lost: %s", lease.session_id, exc)
             ending.end_as_lost(lease.session_id, exc)
             return None
-        except DatabaseUnavailable:
+        except errors.DatabaseUnavailable:
             logger.warning("chat %s: reading waits for the database", lease.session_id)
         except Exception as exc:
             logs.log_fault(
@@ -187,7 +176,7 @@ class Reader:
         self._failures()
         try:
             return self._renewed(lease)
-        except DatabaseUnavailable:
+        except errors.DatabaseUnavailable:
             return lease
 
     def _step(self, lease: Lease) -> Lease | None:
@@ -203,12 +192,12 @@ class Reader:
             return self._recover(lease)
         try:
             reading = self._read(lease)
-        except Moved as exc:
+        except errors.Moved as exc:
             moves.begin(lease, exc)
             return self._recover(lease)
-        except Gone:
+        except errors.Gone:
             raise
-        except UpstreamError as exc:
+        except errors.UpstreamError as exc:
             return self._after_failure(lease, exc)
         self._failures.reset()
         self._outage.over()
@@ -233,7 +222,7 @@ class Reader:
         self._asked_at = time.monotonic()
         return self._feed.next(lease.cursor, self.call)
 
-    def _after_failure(self, lease: Lease, exc: UpstreamError) -> Lease | None:
+    def _after_failure(self, lease: Lease, exc: errors.UpstreamError) -> Lease | None:
         """Read again, at the earliest when Salesforce cannot hold this read any more.
 
         A second one beside it would end the chat.
@@ -241,7 +230,7 @@ class Reader:
         if self._cut is self.call:
             return self._renewed(lease)
         self._outage.failed(exc)
-        if isinstance(exc, NoAnswer) and exc.may_hold:
+        if isinstance(exc, errors.NoAnswer) and exc.may_hold:
             logger.warning("chat %s: no answer to a read in time", lease.session_id)
             time.sleep(max(0.0, self._asked_at + lease.seconds - time.monotonic()))
         else:
@@ -268,7 +257,7 @@ class Reader:
             try:
                 after = readings.commit(lease, reading, effect, commit=commit)
                 break
-            except DatabaseUnavailable:
+            except errors.DatabaseUnavailable:
                 self._failures()
                 started = time.monotonic()
         self._leased_at = started

@@ -10,14 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from bridge.domain.errors import (
-    DatabaseUnavailable,
-    Gone,
-    Moved,
-    Refused,
-    UpstreamError,
-    WrongNumber,
-)
+from bridge.domain import errors
 from bridge.domain.states import Ending
 from bridge.domain.timeline import Kind
 from bridge.outbound.backoff import Backoff
@@ -132,7 +125,7 @@ class _Sender:
                 last = self.attempt(outgoing)
                 if last.try_again:
                     self._pause()
-        except DatabaseUnavailable:
+        except errors.DatabaseUnavailable:
             logger.warning("chat %s: sending waits for the database", self._session_id)
         except Exception as exc:
             logs.log_fault(logger, exc, "chat %s: the sender failed", self._session_id)
@@ -143,16 +136,16 @@ class _Sender:
             return _Outcome(try_again=self._say_end(outgoing))
         try:
             return self._send(outgoing)
-        except Gone as exc:
+        except errors.Gone as exc:
             self._gone(exc)
-        except Moved as exc:
+        except errors.Moved as exc:
             return self._moved(outgoing, exc)
-        except Refused as exc:
+        except errors.Refused as exc:
             logger.warning("chat %s: message refused: %s", self._session_id, exc)
             customer_messages.reject(self._session_id, self._token, outgoing)
             timeline.record(self._session_id, Kind.WORDS_REFUSED, **exc.facts)
             return _Outcome(try_again=True)
-        except UpstreamError as exc:
+        except errors.UpstreamError as exc:
             logger.debug("chat %s: sending again after: %s", self._session_id, exc)
             if outgoing.fresh:
                 timeline.record(self._session_id, Kind.SEND_FAILED, **exc.facts)
@@ -172,7 +165,7 @@ class _Sender:
                 text=outgoing.text,
                 fresh=outgoing.fresh,
             )
-        except WrongNumber as exc:
+        except errors.WrongNumber as exc:
             return self._renumbered(to, outgoing, exc)
         return self._sent(outgoing)
 
@@ -189,7 +182,7 @@ class _Sender:
         return _Outcome(sent=True, following=after)
 
     def _renumbered(
-        self, to: Upstream, outgoing: Outgoing, conflict: WrongNumber
+        self, to: Upstream, outgoing: Outgoing, conflict: errors.WrongNumber
     ) -> _Outcome:
         """Send under the number that Salesforce asks for, committed before."""
         for number in conflict.candidates:
@@ -203,7 +196,7 @@ class _Sender:
                 return _Outcome()
             try:
                 to.send(outgoing.link, number=number, text=outgoing.text, fresh=True)
-            except WrongNumber:
+            except errors.WrongNumber:
                 continue
             outcome = self._sent(outgoing)
             numbers = {"sent": outgoing.number, "used": number}
@@ -213,7 +206,7 @@ class _Sender:
             return outcome
         raise conflict
 
-    def _gone(self, exc: Gone) -> None:
+    def _gone(self, exc: errors.Gone) -> None:
         """Let the reader say how the chat ended, with the agent's last messages.
 
         Its read is answered at about the time this message was refused. Only where it
@@ -227,7 +220,7 @@ class _Sender:
         )
         ending.end_as_lost(self._session_id, exc)
 
-    def _moved(self, outgoing: Outgoing, exc: Moved) -> _Outcome:
+    def _moved(self, outgoing: Outgoing, exc: errors.Moved) -> _Outcome:
         """Leave it to the chat's reader; what is unsent stays where it is.
 
         An ended chat has no reader any more. Only its end is carried over, since it
@@ -245,9 +238,9 @@ class _Sender:
             upstream(outgoing.upstream).end(
                 outgoing.link, Ending(outgoing.ending), number=outgoing.number
             )
-        except Gone:
+        except errors.Gone:
             pass  # it is over there as well
-        except UpstreamError as exc:
+        except errors.UpstreamError as exc:
             if not ending.notice_is_overdue(self._session_id):
                 return True
             logger.warning("chat %s: no farewell: %s", self._session_id, exc)

@@ -9,11 +9,7 @@ import time
 from collections.abc import Callable
 
 from bridge.chats import sender, shutdown
-from bridge.domain.errors import (
-    InvalidRequest,
-    NoOpenChat,
-    TemporarilyUnavailable,
-)
+from bridge.domain.errors import InvalidRequest, NoOpenChat, TemporarilyUnavailable
 from bridge.storage import agent_messages, customer_messages, ending, notifications
 from bridge.storage.agent_messages import Fetch
 from bridge.storage.customer_messages import Delivery, Submission

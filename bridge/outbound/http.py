@@ -22,14 +22,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
+from bridge.outbound import errors
 from bridge.outbound.calls import Call, current_call
-from bridge.outbound.errors import (
-    AnswerTooLarge,
-    CallCancelled,
-    NoAnswerInTime,
-    TransportError,
-    Unreachable,
-)
 from bridge.telemetry import metrics, process
 
 logger = logging.getLogger(__name__)
@@ -145,7 +139,7 @@ class Caller:
                 yield response
             # What ends when the connection does looks whole when that was cut.
             if call.cancelled:
-                raise CallCancelled("the call was cut short")
+                raise errors.CallCancelled("the call was cut short")
         except (requests.RequestException, HTTPError) as exc:
             # Without its cause, whose text holds the URL and that perhaps a key.
             failure = _failure(exc, call, self._peer.name)
@@ -197,12 +191,12 @@ class Caller:
         failure: BaseException | None,
         seconds: float,
     ) -> None:
-        otherwise = str(status) if status else TransportError.outcome
+        otherwise = str(status) if status else errors.TransportError.outcome
         outcome = getattr(failure, "outcome", otherwise)
         self._peer.count(request.resource, outcome, seconds, request.is_read)
         was_away = self._peer.note(outcome)
         level = logging.INFO
-        if failure is not None and not isinstance(failure, CallCancelled):
+        if failure is not None and not isinstance(failure, errors.CallCancelled):
             # In an outage all chats are read again and again, and each of these reads
             # fails; the first of these lines has said it.
             is_known = was_away and request.is_read
@@ -235,22 +229,24 @@ def _whole(response: requests.Response) -> bytes:
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_ANSWER_BYTES:
-            raise AnswerTooLarge("the answer is larger than any should be")
+            raise errors.AnswerTooLarge("the answer is larger than any should be")
     return b"".join(chunks)
 
 
-def _failure(exc: Exception, call: Call, name: str) -> TransportError:
+def _failure(exc: Exception, call: Call, name: str) -> errors.TransportError:
     """Return what a library's failure means."""
     if isinstance(exc, requests.ConnectTimeout):
-        return Unreachable(f"{name} could not be reached in time")
+        return errors.Unreachable(f"{name} could not be reached in time")
     if isinstance(exc, (requests.Timeout, ReadTimeoutError)):
-        return NoAnswerInTime(f"{name} did not answer in time")
+        return errors.NoAnswerInTime(f"{name} did not answer in time")
     if call.cancelled:
-        return CallCancelled("the call was cut short")
+        return errors.CallCancelled("the call was cut short")
     reason = getattr(exc.args[0], "reason", None) if exc.args else None
     if isinstance(reason, NewConnectionError):
-        return Unreachable(f"{name} could not be reached")
-    return TransportError(f"the connection to {name} broke ({type(exc).__name__})")
+        return errors.Unreachable(f"{name} could not be reached")
+    return errors.TransportError(
+        f"the connection to {name} broke ({type(exc).__name__})"
+    )
 
 
 def _has_let_go(exc: object) -> bool:

@@ -14,23 +14,10 @@ from urllib.parse import quote, urlencode
 import requests
 
 from bridge.domain.links import Link
+from bridge.outbound import http
 from bridge.outbound.calls import Call
-from bridge.outbound.http import (
-    ANSWER_TIMEOUT_SECONDS,
-    NO_CONTENT,
-    Answer,
-    Caller,
-    Request,
-)
 from bridge.telemetry import metrics
 from bridge.upstreams.liveagent import errors, protocol
-from bridge.upstreams.liveagent.protocol import (
-    MESSAGES,
-    Batch,
-    NewSession,
-    Organization,
-    Reconnection,
-)
 
 CONFLICT = 409
 # After `clientPollTimeout` Salesforce has answered a poll, or will not any more.
@@ -50,10 +37,10 @@ class LiveAgentClient:
     """
 
     def __init__(self, session: requests.Session, *, api_version: str) -> None:
-        self._caller = Caller(session)
+        self._caller = http.Caller(session)
         self._api_version = api_version
 
-    def create_session(self, host: str) -> NewSession:
+    def create_session(self, host: str) -> protocol.NewSession:
         """GET System/SessionId; raises ServerSwitched where the org has moved."""
         answer = self._call(
             "GET", host, "System/SessionId", affinity_token=protocol.NO_AFFINITY
@@ -73,7 +60,7 @@ class LiveAgentClient:
         ack: int,
         hold: float,
         call: Call | None = None,
-    ) -> Batch | None:
+    ) -> protocol.Batch | None:
         """GET System/Messages, the long poll; None when it brought nothing.
 
         `hold` is how long Salesforce may keep it, in seconds. `call` lets another
@@ -82,14 +69,14 @@ class LiveAgentClient:
         answer = self._call(
             "GET",
             link.host,
-            MESSAGES,
+            protocol.MESSAGES,
             affinity_token=link.affinity_token,
             key=link.key,
             query={"ack": ack},
             timeout=hold,
             call=call,
         )
-        if answer.status == NO_CONTENT:
+        if answer.status == http.NO_CONTENT:
             return None
         return protocol.read_batch(answer.body)
 
@@ -112,7 +99,9 @@ class LiveAgentClient:
             key=link.key,
         )
 
-    def reconnect_session(self, link: Link, *, offset: int | None) -> Reconnection:
+    def reconnect_session(
+        self, link: Link, *, offset: int | None
+    ) -> protocol.Reconnection:
         """GET System/ReconnectSession, after a 503; no affinity is sent."""
         answer = self._call(
             "GET",
@@ -129,7 +118,7 @@ class LiveAgentClient:
         body = {"organizationId": organization_id}
         self._post(link, "Chasitor/ChasitorResyncState", None, body)
 
-    def availability(self, org: Organization) -> bool:
+    def availability(self, org: protocol.Organization) -> bool:
         """GET Visitor/Availability: is an agent to be had at this button?"""
         button = org.button_id[:15]
         answer = self._call(
@@ -171,12 +160,12 @@ class LiveAgentClient:
         path: str | None = None,
         query: Mapping[str, Any] | None = None,
         body: bytes | None = None,
-        timeout: float = ANSWER_TIMEOUT_SECONDS,
+        timeout: float = http.ANSWER_TIMEOUT_SECONDS,
         call: Call | None = None,
         affinity_token: str | None = None,
         key: str | None = None,
         sequence: int | None = None,
-    ) -> Answer:
+    ) -> http.Answer:
         """Make the one request; every failure comes out as an UpstreamError."""
         url = host + protocol.BASE_PATH + (path or resource)
         if query:
@@ -186,26 +175,26 @@ class LiveAgentClient:
         )
         if body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
-        request = Request(
+        request = http.Request(
             method=method,
             url=url,
             resource=resource,
             headers=headers,
             body=body,
             timeout=timeout,
-            is_read=resource == MESSAGES,
+            is_read=resource == protocol.MESSAGES,
         )
         return self._caller.ask(
             request, check=partial(_raise_for_status, method, resource), call=call
         )
 
 
-def _raise_for_status(method: str, resource: str, answer: Answer) -> None:
+def _raise_for_status(method: str, resource: str, answer: http.Answer) -> None:
     """Raise what a status means; 202 and every other 2xx is a success."""
     status = answer.status
     if 200 <= status < 300:
         return
-    if status == CONFLICT and resource == MESSAGES:
+    if status == CONFLICT and resource == protocol.MESSAGES:
         metrics.duplicate_poll()
         raise errors.DuplicatePoll(resource, status)
     if status == CONFLICT and method == "POST":

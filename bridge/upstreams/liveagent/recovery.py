@@ -20,21 +20,11 @@ from bridge.domain.readings import Known, Reading
 from bridge.outbound.calls import Call
 from bridge.telemetry import metrics
 from bridge.upstreams.base import READ_WITHIN_SECONDS
-from bridge.upstreams.liveagent import protocol
+from bridge.upstreams.liveagent import protocol, transcript
 from bridge.upstreams.liveagent.client import PATIENCE_SECONDS, LiveAgentClient
 from bridge.upstreams.liveagent.errors import MethodRefused
 from bridge.upstreams.liveagent.events import translate
 from bridge.upstreams.liveagent.overlap import read_on
-from bridge.upstreams.liveagent.protocol import (
-    Organization,
-    Reconnection,
-    TranscriptEntry,
-)
-from bridge.upstreams.liveagent.transcript import (
-    has_arrived,
-    last_speaker,
-    new_messages,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -43,13 +33,17 @@ class LiveAgentRecovery:
     """One change of affinity of one chat."""
 
     def __init__(
-        self, client: LiveAgentClient, org: Organization, link: Link, cursor: Cursor
+        self,
+        client: LiveAgentClient,
+        org: protocol.Organization,
+        link: Link,
+        cursor: Cursor,
     ) -> None:
         self._client = client
         self._org = org
         self._link = link
         self._cursor = cursor
-        self._answer: Reconnection | None = None
+        self._answer: protocol.Reconnection | None = None
 
     def is_needed(self) -> bool:
         """GET ReconnectSession; 405 says that the session has not moved."""
@@ -133,20 +127,20 @@ class LiveAgentRecovery:
         self,
         link: Link,
         cursor: Cursor,
-        answer: Reconnection,
+        answer: protocol.Reconnection,
         events: tuple[protocol.Event, ...],
-        transcript: tuple[TranscriptEntry, ...] = (),
+        entries: tuple[protocol.TranscriptEntry, ...] = (),
     ) -> Reading:
         """Put together what has happened while there was no server."""
         ours = self._known()
         happened = translate(events)
         said = tuple(event for event in happened if isinstance(event, Said))
         new: list[Event] = [each for each in happened if not isinstance(each, Said)]
-        if (speaker := last_speaker(transcript)) is not None:
+        if (speaker := transcript.last_speaker(entries)) is not None:
             new.append(Present(speaker))
-        new += new_messages(transcript, said, ours.agent_messages)
+        new += transcript.new_messages(entries, said, ours.agent_messages)
         if ours.doubt is not None:
             number, text = ours.doubt
-            if has_arrived(transcript, text, ours.customer_messages):
+            if transcript.has_arrived(entries, text, ours.customer_messages):
                 new.append(Arrived(number))
         return Reading(tuple(new), cursor, link, renumber=answer.reset_sequence)
