@@ -33,6 +33,9 @@ from bridge.upstreams.registry import upstream
 logger = logging.getLogger(__name__)
 
 LAST_MESSAGES_SECONDS = 3.0
+# Messages in quick succession were seen to be answered 200 and dropped; 15 ms in
+# between were enough to another client (@carbon/ai-chat).
+BETWEEN_MESSAGES_SECONDS = 0.02
 
 _lock = threading.Lock()
 _running: set[int] = set()
@@ -117,6 +120,8 @@ class _Sender:
         logs.begin_work(self._session_id)
         try:
             while last.following is not None or last.try_again:
+                if last.following is not None:
+                    time.sleep(BETWEEN_MESSAGES_SECONDS)
                 outgoing = last.following or customer_messages.next_outgoing(
                     self._session_id, self._token
                 )

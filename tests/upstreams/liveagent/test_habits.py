@@ -11,6 +11,7 @@ from tests.harness.bot import (
     NOTHING,
     SENT,
     Bot,
+    together,
     words,
 )
 from tests.harness.salesforce import Chat, Salesforce
@@ -58,6 +59,24 @@ def test_a_session_that_is_over_ends_by_the_idle_clock(
     assert answer.body["reason"] == "visitor_idle"
 
 
+def test_a_session_that_is_over_in_the_queue_is_ended_by_the_bot_alone(
+    bot: Bot, salesforce: Salesforce
+):
+    salesforce.switch(poll_when_over_status=204)
+    assert bot.init().outcome == CONNECTED
+    chat = salesforce.wait_for_chat(bot.line_id)
+    chat.forget()
+    chat.wait_for_polls(1)
+
+    assert bot.send("まだですか").outcome == SENT  # and kept
+    assert bot.messages().outcome == NOTHING
+
+    assert bot.close().outcome == CLOSED
+    answer = bot.messages()
+    assert answer.outcome == END
+    assert answer.body["undelivered"] == 1
+
+
 def test_words_are_kept_for_the_agent_though_salesforce_would_take_them(
     bot: Bot, salesforce: Salesforce
 ):
@@ -71,6 +90,32 @@ def test_words_are_kept_for_the_agent_though_salesforce_would_take_them(
 
     assert chat.wait(texts=2).heard == ["一", "二"]
     assert chat.sequences == [2, 3]
+
+
+def test_messages_that_wait_are_not_dropped_for_their_haste(
+    bot: Bot, salesforce: Salesforce
+):
+    salesforce.switch(drop_fast_messages_milliseconds=15)
+    assert bot.init().outcome == CONNECTED
+    chat = salesforce.wait_for_chat(bot.line_id)
+    texts = [f"{number}" for number in range(10)]
+    assert {bot.send(text).outcome for text in texts} == {SENT}
+
+    chat.accept()
+
+    assert chat.wait(texts=len(texts)).heard == texts
+
+
+def test_messages_sent_together_are_not_dropped_for_their_haste(
+    bot: Bot, chat: Chat, salesforce: Salesforce
+):
+    salesforce.switch(drop_fast_messages_milliseconds=15)
+    salesforce.fault("ChatMessage", "late", seconds=1)  # so that the others wait
+    texts = [f"{number}" for number in range(10)]
+
+    together(*[lambda text=text: bot.send(text) for text in texts])
+
+    assert sorted(chat.heard) == texts
 
 
 @pytest.mark.parametrize("after", ["event", "403"])
