@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from bridge.chats import reader, sender, services, supervisor
+from bridge.chats import reader, recovery, sender, services, supervisor
 from bridge.domain.events import Ended, IdleClock
 from bridge.domain.states import Ending, Reason, State
 from bridge.domain.timeline import Kind
@@ -283,6 +283,37 @@ def test_a_slow_renewal_begins_no_read_under_an_old_lease(
     core.wait_for("一")
 
     until(lambda: chat.is_being_read, "the next read")
+
+
+def test_a_read_of_a_recovery_that_may_be_held_yet_is_waited_out(core):
+    core.salesforce.hold_seconds = 1
+    assert core.init().is_begun
+    [chat] = core.salesforce.chats(core.line_id)
+    chat.accept()
+    core.salesforce.fail("recover", Fault.STALLED)
+    chat.move()
+    chat.say("一")
+    core.wait_for("一")
+    assert core.salesforce.calls["recover"] == 2
+
+
+def test_slow_leases_begin_no_read_of_a_recovery(core, chat, monkeypatch):
+    """Keeping senders away takes longer than the lease to read lasts."""
+    until(lambda: chat.is_being_read, "the read is held")
+    clock = Clock()
+    monkeypatch.setattr(recovery, "time", clock)
+
+    def stall():
+        clock.ahead += 100
+        core.expire()
+
+    def before_the_read():
+        once(monkeypatch, leases, "block_senders", after=stall)
+
+    once(monkeypatch, leases, "block_senders", after=before_the_read)
+    chat.move()
+    chat.say("一")
+    core.wait_for("一")
 
 
 # --- commit before acknowledge, exactly once, resumption ------------------------

@@ -506,10 +506,12 @@ class FakeRecovery:
         while hold():
             try:
                 with (
-                    self._salesforce.call("recover"),
+                    self._salesforce.call("recover") as fault,
                     self._salesforce.reading(chat, chat.home),
                 ):
                     self._salesforce.watch("recover", chat, self._cursor)
+                    if fault == Fault.STALLED:
+                        raise NoAnswerInTime("nobody waits for it any more")
                 ours = known()
                 with chat.lock:
                     return self._reading(chat, ours)
