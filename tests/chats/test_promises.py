@@ -6,13 +6,15 @@ each run. For other and more ones: STATE_MACHINE_EXAMPLES=200.
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition, HypothesisException
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -151,6 +153,8 @@ class Play(RuleBasedStateMachine):
     service: Service
     salesforce: Salesforce
     old_breaches: dict[str, int]
+    failures: ClassVar[list[Exception]]
+    plays: ClassVar[int]
 
     def __init__(self) -> None:
         super().__init__()
@@ -401,10 +405,20 @@ class Play(RuleBasedStateMachine):
         assert broken <= HARMLESS, broken
 
     def teardown(self) -> None:
-        """Fetch all that is left."""
-        self.salesforce.clear_faults()
-        for customer in self.customers:
-            customer.finish()
+        """Fetch all that is left; a failure is kept, whatever comes of it."""
+        failure = sys.exc_info()[1]
+        type(self).plays += 1
+        try:
+            self.salesforce.clear_faults()
+            for customer in self.customers:
+                customer.finish()
+        except Exception as exc:
+            failure = failure or exc
+            raise
+        finally:
+            is_ours = not isinstance(failure, HypothesisException)
+            if isinstance(failure, Exception) and is_ours:
+                self.failures.append(failure)
 
 
 @pytest.mark.mortal_service
@@ -415,12 +429,25 @@ def test_whatever_happens(service: Service, salesforce: Salesforce):
         pass
 
     ThisPlay.service, ThisPlay.salesforce = service, salesforce
+    ThisPlay.failures, ThisPlay.plays = [], 0
     ThisPlay.old_breaches = salesforce.counts["breaches"]
+    while (left := (EXAMPLES or 10) - ThisPlay.plays) > 0:
+        try:
+            play(ThisPlay, left)
+        except FlakyStrategyDefinition:
+            # What is possible next depends on moments, and a play that begins like
+            # another may go on differently. A failure comes out as this, too.
+            if ThisPlay.failures:
+                raise ThisPlay.failures[0] from None
+
+
+def play(kind: type[Play], times: int) -> None:
+    """Play so many times; raises what went wrong."""
     run_state_machine_as_test(
-        ThisPlay,
+        kind,
         settings=settings(
             derandomize=not EXAMPLES,
-            max_examples=EXAMPLES or 10,
+            max_examples=times,
             stateful_step_count=25,
             deadline=None,
             database=None,
