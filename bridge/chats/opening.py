@@ -49,10 +49,17 @@ def open_chat(customer: Customer) -> ChatSummary | None:
                 claim.session_id, token, customer, deadline=deadline - FAIL_FAST_SECONDS
             )
         chat = _outcome(claim, deadline)
-        # A chat of another process is lost when that was killed while opening it.
-        if claim.is_ours or chat is None or chat.reason != Reason.LOST:
+        if claim.is_ours or chat is None or not _is_another_due(claim, chat):
             break
     return chat
+
+
+def _is_another_due(claim: Claim, chat: ChatSummary) -> bool:
+    """Whether the chat that was there is over, and not by this opening of it.
+
+    It was open for long and has just ended, or the process that was opening it died.
+    """
+    return not chat.is_open and (claim.is_begun or chat.reason == Reason.LOST)
 
 
 def _open_upstream(

@@ -43,7 +43,8 @@ SEEN = """
      WHERE line_id = %(line_id)s AND state <> 'ended' AND bot_until < {now}
     """
 FIND = """
-    SELECT id, poll_token = %(token)s AND key = '' FROM bridge_session
+    SELECT id, poll_token = %(token)s AND key = '', state <> 'opening'
+      FROM bridge_session
      WHERE line_id = %(line_id)s AND state <> 'ended'
     """
 CLAIM = Script(
@@ -69,10 +70,14 @@ ADMISSION_LOCK = 0x4C495645
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The open chat of a customer, and whether the caller is to open it."""
+    """The open chat of a customer, and whether the caller is to open it.
+
+    `is_begun`: a bot was told of it already.
+    """
 
     session_id: int
     is_ours: bool
+    is_begun: bool
 
 
 def claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim | None:
@@ -99,8 +104,8 @@ def _claim(line_id: str, display_name: str, token: int, upstream: str) -> Claim:
             lease=LEASE_SECONDS,
         ).row
         if row is not None:  # else the one that was open has just ended
-            session_id, is_ours = row
-            return Claim(session_id, bool(is_ours))
+            session_id, is_ours, is_begun = row
+            return Claim(session_id, bool(is_ours), bool(is_begun))
     raise TemporarilyUnavailable("the customer's chats keep ending; try again")
 
 

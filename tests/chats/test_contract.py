@@ -20,7 +20,7 @@ from bridge.domain.events import Ended, IdleClock
 from bridge.domain.states import Ending, Reason, State
 from bridge.domain.timeline import Kind
 from bridge.models import CustomerMessage, Session
-from bridge.storage import database, leases, notifications, readings
+from bridge.storage import claims, database, leases, notifications, readings
 from bridge.storage.database import in_database
 from bridge.storage.sql import from_now
 from bridge.upstreams import registry
@@ -709,6 +709,26 @@ def test_what_a_killed_process_was_opening_is_discarded(core, pool, fault):
     until(lambda: begun.ended_by == Ending.DISCARD, "what was begun is ended")
     assert core.init().is_begun
     assert len(core.salesforce.unended) == 1
+
+
+def test_a_chat_that_ends_while_it_is_found_open_is_followed_by_another(
+    core, chat, monkeypatch
+):
+    sound = claims.claim
+
+    def ended_meanwhile(*args):
+        claim = sound(*args)
+        monkeypatch.setattr(claims, "claim", sound)
+        chat.end()
+        until(lambda: core.row.state == State.ENDED, "the old chat is over")
+        return claim
+
+    monkeypatch.setattr(claims, "claim", ended_meanwhile)
+
+    opened = core.init()
+
+    assert opened.is_begun
+    assert len(core.salesforce.chats(core.line_id)) == 2
 
 
 # --- all of it, on a database whose connections break ---------------------------------

@@ -19,7 +19,7 @@ def test_one_opens_and_all_others_wait():
     ours = claim(1)
     theirs = claim(2)
     assert ours.is_ours
-    assert theirs == claims.Claim(ours.session_id, False)
+    assert theirs == claims.Claim(ours.session_id, is_ours=False, is_begun=False)
     assert claim(1) == ours  # carried out twice, as after a broken connection
 
 
